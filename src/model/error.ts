@@ -1,0 +1,61 @@
+/** Every error that a user can meet: its code, its exit code, and whether trying again may help. docs/errors.md has a row for each. */
+
+type Kind = { exit: 1 | 2 | 3 | 4; retried: boolean };
+
+export const ERRORS = {
+  USAGE: { exit: 2, retried: false },
+  CONFIG_NOT_FOUND: { exit: 2, retried: false },
+  CONFIG_INVALID: { exit: 2, retried: false },
+  CONFIG_EXISTS: { exit: 2, retried: false },
+  ENV_MISSING: { exit: 2, retried: false },
+  TABLE_UNKNOWN: { exit: 2, retried: false },
+  TABLE_AMBIGUOUS: { exit: 2, retried: false },
+  FOLDER_CLASH: { exit: 2, retried: false },
+  COLUMN_UNKNOWN: { exit: 2, retried: false },
+  SOURCE_UNREACHABLE: { exit: 3, retried: true },
+  SOURCE_AUTH: { exit: 3, retried: false },
+  SOURCE_TLS: { exit: 3, retried: false },
+  SOURCE_VERSION: { exit: 3, retried: false },
+  SOURCE_GRANT: { exit: 3, retried: false },
+  SOURCE_LOST: { exit: 1, retried: true },
+  SOURCE_TIMEOUT: { exit: 1, retried: true },
+  SOURCE_FAILED: { exit: 1, retried: true },
+  KEY_MISSING: { exit: 3, retried: false },
+  STATE_UNREACHABLE: { exit: 3, retried: true },
+  STATE_GRANT: { exit: 3, retried: false },
+  STATE_NOT_MIGRATED: { exit: 3, retried: false },
+  STATE_NEWER: { exit: 3, retried: false },
+  STATE_FAILED: { exit: 1, retried: true },
+  LAKE_UNREACHABLE: { exit: 3, retried: true },
+  LAKE_DENIED: { exit: 3, retried: false },
+  LAKE_BUCKET_MISSING: { exit: 3, retried: false },
+  LAKE_FULL: { exit: 1, retried: true },
+  LAKE_FAILED: { exit: 1, retried: true },
+  LAKE_NOT_FOUND: { exit: 1, retried: false },
+  LAKE_KEY_TAKEN: { exit: 1, retried: false },
+  UPLOAD_EXPIRED: { exit: 1, retried: true },
+  VALUE_UNFIT: { exit: 1, retried: false },
+  SCHEMA_CHANGED: { exit: 1, retried: false },
+  LEASE_HELD: { exit: 4, retried: true },
+  LEASE_LOST: { exit: 1, retried: true },
+  INTERNAL: { exit: 1, retried: false },
+} as const satisfies Record<string, Kind>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** Where it happened. Never holds a value of a row other than its key, never a secret. */
+export type ErrorPlace = { table?: string; column?: string; key?: string };
+
+export class TidemarkError extends Error {
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+  readonly place: ErrorPlace;
+
+  constructor(code: ErrorCode, message: string, options: { hint?: string; cause?: unknown } & ErrorPlace = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'TidemarkError';
+    this.code = code;
+    this.hint = options.hint;
+    this.place = { table: options.table, column: options.column, key: options.key };
+  }
+}

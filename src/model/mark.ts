@@ -1,0 +1,26 @@
+/**
+ * The mark: what the next run starts from.
+ * Invariant: every row version that is not exported yet has an id that the mark's xmin and seen set leave open, and a
+ * cursor value at or above its floor.
+ */
+
+/** Microseconds since 1970-01-01 UTC, exact. */
+export type Micros = bigint;
+
+/** 64-bit transaction ids from `from` up to, but not including, `to`. */
+export type IdRange = { from: bigint; to: bigint };
+
+export type Mark = {
+  /** The snapshot's xmin: every id below it was finished, and what it wrote is exported. */
+  xmin: bigint;
+  /** Ids at or above xmin whose rows are exported already: sorted, disjoint, never touching. */
+  seen: IdRange[];
+  /** No row committed after the snapshot has a cursor below this instant; null: unknown, the next run goes without a prefilter. */
+  floor: Micros | null;
+  /** The greatest cursor value exported, as Postgres prints it in UTC; null: none yet. */
+  watermark: string | null;
+  /** The snapshot's clock. */
+  at: Micros;
+  /** Prepared transactions that were open, each with the floor of the run that first saw it (null: unknown). */
+  prepared: { id: bigint; floor: Micros | null }[];
+};

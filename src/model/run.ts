@@ -1,0 +1,57 @@
+/** Runs and the raw files that they write. Invariant: rawKey is the only place that builds a raw key. */
+
+import type { Mark } from './mark.ts';
+
+/** Least and greatest value of a column in a file, as text that compares and prints exactly; bounds may be wider than the values. */
+export type Bounds = { min: string; max: string };
+
+/** A file whose bytes are all uploaded and durable, but invisible until its upload is completed. */
+export type PreparedFile = {
+  key: string;
+  bytes: number;
+  /** What the lake needs to complete or abort the upload, in another process too: plain JSON. */
+  upload: UploadRef;
+};
+
+/** Plain JSON. `id` is S3's upload id, or the temporary file's path below the lake's root. */
+export type UploadRef = { id: string; parts: { number: number; etag: string; crc32?: string; bytes: number }[] };
+
+export type RawFile = PreparedFile & {
+  /** 0, 1, 2 … within the run. */
+  part: number;
+  rows: number;
+  /** Bounds of the key and cursor columns, by their name in the lake. */
+  bounds: Record<string, Bounds>;
+};
+
+/** Counts of values without a place in the lake's type, by column and by what was done with them. */
+export type UnfitCounts = Record<string, { null?: number; text?: number }>;
+
+/** A column as the last run wrote it; plain JSON, kept in the state store to notice changes. */
+export type WrittenColumn = { source: string; name: string; type: import('./lake-type.ts').LakeType };
+
+/** What a run leaves in the state store once all its bytes are uploaded. */
+export type Prepared = {
+  files: RawFile[];
+  mark: Mark;
+  rows: bigint;
+  lateRows: bigint;
+  unfit: UnfitCounts;
+  columns: WrittenColumn[];
+};
+
+export type Run =
+  | { state: 'planned'; run: bigint; prefix: string; token: bigint }
+  | { state: 'prepared'; run: bigint; prefix: string; token: bigint; prepared: Prepared };
+
+/** Where a run's raw files go: `raw/<folder>/load_date=<date>/run-<run>-<store>-`. `store` is the state store's id (a uuid). */
+export function rawPrefix(folder: string, loadDate: string, store: string, run: bigint): string {
+  // The store's id keeps two state stores that write into one lake from taking each other's files for leftovers of their own.
+  const id = store.replaceAll('-', '').slice(0, 12);
+  return `raw/${folder}/load_date=${loadDate}/run-${String(run).padStart(12, '0')}-${id}-`;
+}
+
+/** The key of a run's raw file; `part` counts from 0. */
+export function rawKey(prefix: string, part: number): string {
+  return `${prefix}${String(part).padStart(5, '0')}.parquet`;
+}
