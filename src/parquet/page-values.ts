@@ -1,0 +1,98 @@
+/** The values part of data pages, an encoding each. Invariant: pages lie one after another; a page is laid out while the input still holds. */
+
+import { deltaBound, int64At, writeDelta } from './delta.ts';
+import { bitWidth, hybridBound, writeHybrid, writeRun } from './hybrid.ts';
+import { ENCODING, type Encoding } from './page-header.ts';
+
+/** A page holds at most so many bytes of values, unless one row alone has more: 122,880 int64 values make one page. */
+const PAGE_BYTES = 960 * 1024;
+
+export type PageValues = {
+  encoding: Encoding;
+  /** Where a page should end that begins with value `from`; may lie behind the last value. */
+  fit(from: number): number;
+  /** The most bytes that `write` takes for the values [from, to). */
+  bound(from: number, to: number): number;
+  /** Returns the position behind the last byte. */
+  write(from: number, to: number, out: Buffer, at: number): number;
+};
+
+/** PLAIN values of one width. */
+export function plainFixed(values: Buffer, width: number): PageValues {
+  const most = Math.max(1, Math.floor(PAGE_BYTES / width));
+  return {
+    encoding: ENCODING.plain,
+    fit: (from) => from + most,
+    bound: (from, to) => (to - from) * width,
+    write(from, to, out, at) {
+      out.set(values.subarray(from * width, to * width), at);
+      return at + (to - from) * width;
+    },
+  };
+}
+
+/** PLAIN strings; `offsets` has where each begins and, last, where they end. */
+export function plainBytes(values: Buffer, offsets: Float64Array, count: number): PageValues {
+  return {
+    encoding: ENCODING.plain,
+    fit(from) {
+      const end = offsets[from] + PAGE_BYTES;
+      let to = from + 1;
+      while (to < count && offsets[to + 1] <= end) to++;
+      return to;
+    },
+    bound: (from, to) => offsets[to] - offsets[from],
+    write(from, to, out, at) {
+      out.set(values.subarray(offsets[from], offsets[to]), at);
+      return at + offsets[to] - offsets[from];
+    },
+  };
+}
+
+/** Bytes of 0 and 1, packed eight to a byte; `repeated`: all are as the first. */
+export function plainBooleans(values: Buffer, repeated: boolean): PageValues {
+  return {
+    encoding: ENCODING.plain,
+    fit: (from) => from + 8 * PAGE_BYTES,
+    bound: (from, to) => (to - from + 7) >>> 3,
+    write(from, to, out, at) {
+      let position = at;
+      for (let i = from; i < to; i += 8) {
+        let byte = 0;
+        const end = Math.min(8, to - i);
+        for (let bit = 0; bit < end; bit++) byte |= values[repeated ? 0 : i + bit] << bit;
+        out[position++] = byte;
+      }
+      return position;
+    },
+  };
+}
+
+/** Indices into a dictionary of `size` entries; null: all are 0. */
+export function dictionaryIndices(indices: Uint16Array | null, size: number): PageValues {
+  const width = bitWidth(size);
+  return {
+    encoding: ENCODING.dictionary,
+    fit: (from) => from + PAGE_BYTES / 2,
+    bound: (from, to) => 1 + hybridBound(to - from, width),
+    write(from, to, out, at) {
+      out[at] = width;
+      if (indices === null) return writeRun(0, to - from, width, out, at + 1);
+      return writeHybrid(indices, from, to, width, out, at + 1);
+    },
+  };
+}
+
+/** Integers as their steps; `words` are the values themselves, int64 as low and high words. */
+export function deltaPacked(words: Int32Array, int64: boolean, steps: Float64Array): PageValues {
+  return {
+    encoding: ENCODING.delta,
+    fit: (from) => from + PAGE_BYTES / 8,
+    bound: (from, to) => deltaBound(to - from),
+    write(from, to, out, at) {
+      // A page without values still has the header that says so.
+      const first = from === to ? 0 : int64 ? int64At(words, from) : words[from];
+      return writeDelta(first, steps, from, to, out, at);
+    },
+  };
+}
