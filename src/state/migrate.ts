@@ -1,0 +1,78 @@
+/** Creates or upgrades the state store. Invariant: forward only, all or nothing, one process at a time. */
+
+import { sql } from 'kysely';
+import { TidemarkError } from '../model/error.ts';
+import type { Limits, StateDatabase, StateTx } from './database.ts';
+import { MIGRATIONS, VERSION } from './migrations.ts';
+import { tableIn } from './sql.ts';
+import { createGrants } from './state-error.ts';
+
+/** `from` 0: there was no state store. */
+export type Migrated = { schema: string; from: number; to: number; applied: string[] };
+
+/** Others may be migrating: their lock is waited for. */
+const LIMITS: Limits = { lockMs: 60_000, statementMs: 60_000 };
+
+/** Resolves once the schema is at this program's version. Throws STATE_NEWER, STATE_GRANT. */
+export async function migrateState(database: StateDatabase, signal: AbortSignal): Promise<Migrated> {
+  return database.transact('migrate', (tx) => migrate(tx, database), signal, LIMITS);
+}
+
+async function migrate(tx: StateTx, database: StateDatabase): Promise<Migrated> {
+  const { db, schema } = tx;
+  // Of the transaction, not of the session: behind a pooler a session's lock is left with a stranger.
+  await sql`select pg_advisory_xact_lock(hashtextextended(${`tidemark migrate ${schema}`}, 0))`.execute(db);
+  const there = await sql<{ table_there: boolean }>`
+    select c.oid is not null as table_there from pg_namespace n
+    left join pg_class c on c.relnamespace = n.oid and c.relname = 'tidemark_migration'
+    where n.nspname = ${schema}`.execute(db);
+  const schemaThere = there.rows.length > 0;
+  const from = there.rows[0]?.table_there ? await versionIn(tx) : 0;
+  refuseNewer(from, schema);
+  const todo = MIGRATIONS.filter(({ version }) => version > from);
+  try {
+    // Not `if not exists`: that asks for the right to create schemas even when there is nothing to create.
+    if (!schemaThere) await sql`create schema ${sql.id(schema)}`.execute(db);
+    if (from === 0) await createVersionTable(tx);
+    for (const { version, name, up } of todo) {
+      await up(db as never, schema);
+      await db.insertInto('tidemark_migration').values({ version, name }).execute();
+    }
+  } catch (cause) {
+    if ((cause as { code?: unknown }).code !== '42501') throw cause;
+    throw new TidemarkError('STATE_GRANT', `no right to create the state store: ${(cause as Error).message}`, {
+      cause,
+      hint: createGrants(database.place(), schemaThere),
+    });
+  }
+  return { schema, from, to: VERSION, applied: todo.map(({ name }) => name) };
+}
+
+async function createVersionTable({ db, schema }: StateTx): Promise<void> {
+  const table = tableIn(schema, 'tidemark_migration');
+  await sql`create table ${table} (
+    version integer primary key, name text not null, applied_at timestamptz not null default clock_timestamp())`.execute(
+    db,
+  );
+  await sql`comment on table ${table} is 'Migrations of this schema that were applied.'`.execute(db);
+}
+
+/** The schema's version. Throws what Postgres throws when there is none. */
+export async function versionIn({ db }: StateTx): Promise<number> {
+  const row = await db
+    .selectFrom('tidemark_migration')
+    .select(({ fn }) => fn.max('version').as('version'))
+    .executeTakeFirstOrThrow();
+  return row.version ?? 0;
+}
+
+export function refuseNewer(version: number, schema: string): void {
+  if (version <= VERSION) return;
+  throw new TidemarkError(
+    'STATE_NEWER',
+    `the state store in schema "${schema}" has version ${version}, this tidemark knows ${VERSION}`,
+    {
+      hint: 'upgrade this tidemark: a newer one has upgraded the state store',
+    },
+  );
+}

@@ -1,0 +1,11 @@
+/** Every migration of the state store, in order. Invariant: a released one never changes; the next one is added below. */
+
+import type { Kysely } from 'kysely';
+import { up as stateStore } from '../../migrations/0001-state-store.ts';
+
+export type Migration = { version: number; name: string; up: (db: Kysely<never>, schema: string) => Promise<void> };
+
+export const MIGRATIONS: readonly Migration[] = [{ version: 1, name: '0001-state-store', up: stateStore }];
+
+/** The version that this program works with. */
+export const VERSION = MIGRATIONS.at(-1)!.version;

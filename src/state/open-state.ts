@@ -1,0 +1,80 @@
+/** Opens the state store, creating or upgrading it when that is wanted. */
+
+import type pg from 'pg';
+import type { Logger } from 'pino';
+import { TidemarkError } from '../model/error.ts';
+import { StateConnections } from './connections.ts';
+import { StateDatabase } from './database.ts';
+import { type Migrated, migrateState, refuseNewer, versionIn } from './migrate.ts';
+import { VERSION } from './migrations.ts';
+import { StateStore } from './state-store.ts';
+
+export type StateOptions = {
+  /** Opens one connection, with a time limit of its own; throws STATE_UNREACHABLE and the like. */
+  connect: (signal: AbortSignal) => Promise<pg.Client>;
+  schema: string;
+  /** One is enough: no call needs two. */
+  maxConnections: number;
+  /** Whether a missing or older state store is brought up to date. */
+  migrate: 'if-needed' | 'never';
+};
+
+/** Throws STATE_NOT_MIGRATED, STATE_NEWER, STATE_GRANT, STATE_READ_ONLY and what connect throws. */
+export async function openState(options: StateOptions, log: Logger, signal: AbortSignal): Promise<StateStore> {
+  const database = openDatabase(options, log);
+  try {
+    const found = await look(database, signal);
+    if (found.version === VERSION) return new StateStore(found.id!, database);
+    if (options.migrate === 'never') throw notMigrated(found.version, options.schema);
+    const { from, to, schema } = await migrateState(database, signal);
+    if (from !== to) log.info({ schema, from, to }, from === 0 ? 'state store created' : 'state store upgraded');
+    return new StateStore((await look(database, signal)).id!, database);
+  } catch (error) {
+    await database[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+/** Creates or upgrades the state store, and closes it. */
+export async function migrateOnly(
+  options: Omit<StateOptions, 'migrate'>,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<Migrated> {
+  await using database = openDatabase(options, log);
+  return await migrateState(database, signal);
+}
+
+function openDatabase({ connect, maxConnections, schema }: Omit<StateOptions, 'migrate'>, log: Logger): StateDatabase {
+  // Not the caller's signal: after it, leases are still to be given back.
+  const never = new AbortController().signal;
+  return new StateDatabase(new StateConnections(() => connect(never), maxConnections), schema, log);
+}
+
+/** Version 0: nothing there. */
+async function look(database: StateDatabase, signal: AbortSignal): Promise<{ version: number; id?: string }> {
+  try {
+    return await database.transact(
+      'read the version',
+      async (tx) => {
+        const version = await versionIn(tx);
+        refuseNewer(version, tx.schema);
+        if (version === 0) return { version };
+        const { id } = await tx.db.selectFrom('store').select('id').executeTakeFirstOrThrow();
+        return { version, id };
+      },
+      signal,
+    );
+  } catch (error) {
+    if (error instanceof TidemarkError && error.code === 'STATE_NOT_MIGRATED') return { version: 0 };
+    throw error;
+  }
+}
+
+function notMigrated(version: number, schema: string): TidemarkError {
+  const message =
+    version === 0
+      ? `there is no state store in schema "${schema}"`
+      : `the state store in schema "${schema}" has version ${version}, this tidemark needs ${VERSION}`;
+  return new TidemarkError('STATE_NOT_MIGRATED', message, { hint: 'tidemark migrate' });
+}

@@ -1,0 +1,107 @@
+/**
+ * The state store: what was exported, by whom it is being exported, and from where the next run starts.
+ * Invariant: each call is one transaction, durable once it resolves; if it throws STATE_*, the outcome may be unknown and repeating is safe.
+ */
+
+import { randomUUID } from 'node:crypto';
+import type { Prepared } from '../model/run.ts';
+import type { StateDatabase } from './database.ts';
+import { abandonRun, type Failure, insertFailure, noteFailure } from './failures.ts';
+import {
+  type Acquired,
+  acquireLeases,
+  type Held,
+  type Lease,
+  releaseLeases,
+  renewLeases,
+  type Wanted,
+} from './leases.ts';
+import { commitRun, nextRun, type Plan, planRun, prepareRun } from './runs.ts';
+import type { RunKind } from './schema.ts';
+import { type Idle, saveIdleMarks, type TableStatus, tableStatus } from './tables.ts';
+
+export class StateStore implements AsyncDisposable {
+  /** A uuid; part of every raw key. */
+  readonly id: string;
+  readonly #database: StateDatabase;
+
+  constructor(id: string, database: StateDatabase) {
+    this.id = id;
+    this.#database = database;
+  }
+
+  /**
+   * Takes the leases that are free, released or expired, in the order of `tables`; tables it meets for the first time are
+   * written down. `holder` is for people: host and process. Throws FOLDER_CLASH, and then took none.
+   */
+  async acquire(
+    kind: RunKind,
+    tables: Wanted[],
+    holder: string,
+    ttlMs: number,
+    signal: AbortSignal,
+  ): Promise<(Acquired | Held)[]> {
+    const claim = { kind, holder, ttlMs, id: randomUUID() };
+    return this.#database.transact('take leases', (tx) => acquireLeases(tx, tables, claim), signal);
+  }
+
+  /** Prolongs the leases to `ttlMs` from now; returns those that are lost. */
+  async renew(leases: readonly Lease[], ttlMs: number): Promise<Lease[]> {
+    return this.#database.transact('renew leases', (tx) => renewLeases(tx, leases, ttlMs));
+  }
+
+  /** Gives the leases back. */
+  async release(leases: readonly Lease[]): Promise<void> {
+    return this.#database.transact('release leases', (tx) => releaseLeases(tx, leases));
+  }
+
+  /** Begins a run: from now on its leftovers will be found. Throws LEASE_LOST. */
+  async plan(lease: Lease, plan: Plan, signal: AbortSignal): Promise<{ run: bigint; prefix: string }> {
+    // The number first, in a transaction of its own: a repeat after a lost connection then is about the same run.
+    const run = await this.#database.transact('number a run', nextRun, signal);
+    const prefix = await this.#database.transact(
+      `plan run ${run}`,
+      (tx) => planRun(tx, lease, run, plan, this.id),
+      signal,
+    );
+    return { run, prefix };
+  }
+
+  /** All bytes of the run are uploaded: from now on it is rolled forward. Throws LEASE_LOST. */
+  async prepare(lease: Lease, run: bigint, prepared: Prepared, signal: AbortSignal): Promise<void> {
+    return this.#database.transact(`prepare run ${run}`, (tx) => prepareRun(tx, lease, run, prepared), signal);
+  }
+
+  /** The run's uploads are completed: its files count, the mark moves. Repeatable. Throws LEASE_LOST. */
+  async commit(lease: Lease, run: bigint, signal: AbortSignal): Promise<void> {
+    return this.#database.transact(`commit run ${run}`, (tx) => commitRun(tx, lease, run), signal);
+  }
+
+  /** Moves the marks of tables that had nothing to export; returns the leases that are lost, whose marks stay. */
+  async saveIdle(entries: readonly Idle[]): Promise<Lease[]> {
+    return this.#database.transact('save marks', (tx) => saveIdleMarks(tx, entries));
+  }
+
+  /** Closes an open run of which nothing is left in the lake. Throws LEASE_LOST. */
+  async abandon(lease: Lease, run: bigint, reason: string): Promise<void> {
+    return this.#database.transact(`abandon run ${run}`, (tx) => abandonRun(tx, lease, run, reason));
+  }
+
+  /**
+   * Writes down for status what went wrong. An open run stays open, for the next holder of the lease to clean up; when
+   * everything is cleaned up already, abandon() closes it as failed. `run` null: it failed before it was planned.
+   */
+  async fail(lease: Lease, run: bigint | null, error: Failure): Promise<void> {
+    if (run !== null) return this.#database.transact('note a failure', (tx) => noteFailure(tx, lease, run, error));
+    const number = await this.#database.transact('number a run', nextRun);
+    return this.#database.transact('note a failure', (tx) => insertFailure(tx, lease, number, error));
+  }
+
+  async status(): Promise<TableStatus[]> {
+    return this.#database.transact('read the status', tableStatus);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#database[Symbol.asyncDispose]();
+  }
+}

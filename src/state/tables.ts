@@ -1,0 +1,126 @@
+/** Marks of tables that had nothing to export, and what is known of every table. */
+
+import { sql } from 'kysely';
+import type { Mark } from '../model/mark.ts';
+import type { UnfitCounts, WrittenColumn } from '../model/run.ts';
+import type { TableName } from '../model/table.ts';
+import type { StateTx } from './database.ts';
+import type { Lease } from './leases.ts';
+import { markToJson } from './mark-json.ts';
+import type { RunError } from './schema.ts';
+import { instant, now, tableIn } from './sql.ts';
+
+/** `columns` null: they stay as they are. */
+export type Idle = { lease: Lease; mark: Mark; columns: WrittenColumn[] | null };
+
+/** Moves the marks of tables whose run found nothing; returns the leases that are lost, whose marks stay. */
+export async function saveIdleMarks({ db, schema }: StateTx, entries: readonly Idle[]): Promise<Lease[]> {
+  const list = entries.map(({ lease, mark, columns }) => ({
+    table_id: lease.tableId,
+    kind: lease.kind,
+    token: String(lease.token),
+    mark: markToJson(mark),
+    columns,
+  }));
+  // The lease's row is locked: a new holder waits, and then sees this mark.
+  const query = sql<{ id: number }>`
+    with own as materialized (
+      select e.table_id, e.mark, e.columns
+      from jsonb_to_recordset(${JSON.stringify(list)}::jsonb)
+        as e(table_id int, kind text, token bigint, mark jsonb, columns jsonb)
+      join ${tableIn(schema, 'lease')} l on l.table_id = e.table_id and l.kind = e.kind and l.token = e.token
+      order by l.table_id, l.kind
+      for no key update of l)
+    update ${tableIn(schema, 'source_table')} t
+    set mark = own.mark, columns = coalesce(nullif(own.columns, 'null'), t.columns), last_checked_at = ${now}, failed_run = null
+    from own where t.id = own.table_id
+    returning t.id`;
+  const saved = new Set((await query.execute(db)).rows.map(({ id }) => id));
+  return entries.flatMap(({ lease }) => (saved.has(lease.tableId) ? [] : [lease]));
+}
+
+/** Instants are ISO 8601 in UTC with microseconds. */
+export type TableStatus = {
+  table: TableName;
+  folder: string;
+  /** Null: nothing was exported yet. */
+  mark: { floor: string | null; watermark: string | null; at: string } | null;
+  lastRun: { run: bigint; full: boolean; rows: bigint; lateRows: bigint; finishedAt: string } | null;
+  /** Only while no run has succeeded since. `open`: its leftovers await the next run. */
+  failure: { run: bigint; failedAt: string; open: boolean; error: RunError } | null;
+  lastCheckedAt: string | null;
+  lease: { holder: string; acquiredAt: string; expiresAt: string; expired: boolean } | null;
+  raw: { files: bigint; bytes: bigint; rows: bigint };
+  unfit: UnfitCounts;
+};
+
+/** Every table that an export has met, by schema and name. */
+export async function tableStatus({ db }: StateTx): Promise<TableStatus[]> {
+  const rows = await db
+    .selectFrom('source_table as t')
+    .leftJoin('run as r', 'r.run', 't.mark_run')
+    .leftJoin('run as f', 'f.run', 't.failed_run')
+    .leftJoin('lease as l', (join) => join.onRef('l.table_id', '=', 't.id').on('l.kind', '=', 'export'))
+    .select([
+      't.schema_name',
+      't.table_name',
+      't.folder',
+      't.mark',
+      't.unfit',
+      't.raw_files',
+      't.raw_bytes',
+      't.raw_rows',
+    ])
+    .select([
+      'r.run',
+      'r.is_full',
+      'r.rows',
+      'r.late_rows',
+      'f.run as failed_run',
+      'f.state as failed_state',
+      'f.error',
+    ])
+    .select(['l.holder', sql<boolean>`l.expires_at <= ${now}`.as('expired')])
+    .select([
+      instant('r.finished_at').as('finished_at'),
+      instant('f.failed_at').as('failed_at'),
+      instant('t.last_checked_at').as('last_checked_at'),
+      instant('l.acquired_at').as('acquired_at'),
+      instant('l.expires_at').as('expires_at'),
+    ])
+    .orderBy('t.schema_name')
+    .orderBy('t.table_name')
+    .orderBy('t.folder')
+    .execute();
+  return rows.map((row) => ({
+    table: { schema: row.schema_name, table: row.table_name },
+    folder: row.folder,
+    mark: row.mark && { floor: row.mark.floor, watermark: row.mark.watermark, at: row.mark.at },
+    lastRun:
+      row.run === null
+        ? null
+        : {
+            run: BigInt(row.run),
+            full: row.is_full!,
+            rows: BigInt(row.rows!),
+            lateRows: BigInt(row.late_rows!),
+            finishedAt: row.finished_at!,
+          },
+    failure:
+      row.failed_run === null
+        ? null
+        : {
+            run: BigInt(row.failed_run),
+            failedAt: row.failed_at!,
+            open: row.failed_state === 'planned' || row.failed_state === 'prepared',
+            error: row.error!,
+          },
+    lastCheckedAt: row.last_checked_at,
+    lease:
+      row.holder === null
+        ? null
+        : { holder: row.holder, acquiredAt: row.acquired_at!, expiresAt: row.expires_at!, expired: row.expired },
+    raw: { files: BigInt(row.raw_files), bytes: BigInt(row.raw_bytes), rows: BigInt(row.raw_rows) },
+    unfit: row.unfit,
+  }));
+}
