@@ -1,0 +1,37 @@
+/** Results on stdout. Invariant: with --json exactly one document comes out, and nothing else. */
+
+import type { Writable } from 'node:stream';
+import { styleText } from 'node:util';
+
+export type Style = Parameters<typeof styleText>[0];
+
+export type Output = {
+  /** One line of text for people; nothing happens with --json. */
+  line(text?: string): void;
+  /** The command's one JSON document (bigints become numbers, or text beyond 2^53); nothing happens without --json. */
+  json(document: unknown): void;
+  /** Colours the text on a terminal (NO_COLOR is heeded), else leaves it. */
+  style(style: Style, text: string): string;
+};
+
+export function createOutput(
+  stream: Writable & { isTTY?: boolean },
+  options: { json: boolean; colors: boolean },
+): Output {
+  return {
+    line(text = '') {
+      if (!options.json) stream.write(`${text}\n`);
+    },
+    json(document) {
+      if (options.json) stream.write(`${jsonText(document)}\n`);
+    },
+    style: (style, text) => (options.colors ? styleText(style, text, { validateStream: false }) : text),
+  };
+}
+
+/** JSON of a result; a bigint stays exact. */
+export function jsonText(document: unknown): string {
+  const exact = (_: string, value: unknown) =>
+    typeof value === 'bigint' ? (Number.isSafeInteger(Number(value)) ? Number(value) : String(value)) : value;
+  return JSON.stringify(document, exact, 2);
+}

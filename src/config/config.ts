@@ -1,0 +1,66 @@
+/** The configuration as the program sees it. Invariant: sizes are bytes, times milliseconds, every `${NAME}` is filled in. */
+
+import type { LakeConfig } from '../lake/settings.ts';
+import type { ColumnConfig } from '../model/table.ts';
+
+/** A database to connect to; what src/postgres/connect.ts takes. */
+export type DatabaseConfig = {
+  /** Holds the password: never print it, see redact(). */
+  url: string;
+  /** PEM file of the certificate authorities that the server must be signed by; null: as the URL's sslmode says. */
+  caFile: string | null;
+};
+
+export type Defaults = {
+  lateMs: number;
+  marginMs: number;
+  fileBytes: number;
+  chunkBytes: number;
+  compression: 'zstd' | 'gzip' | 'none';
+  leaseMs: number;
+  retentionMs: number;
+  merge: 'rewrite' | 'vectors';
+};
+
+/** One entry of `tables:`; what it does not say is undefined. */
+export type TableEntry = {
+  /** A table or a pattern, as written. */
+  table: string;
+  skip?: boolean;
+  key?: string[] | 'none';
+  /** A column, or `none`. */
+  cursor?: string;
+  as?: string;
+  exclude?: string[];
+  columns?: Record<string, ColumnConfig>;
+  where?: string;
+  start?: string;
+  timezone?: string;
+  late?: number;
+  margin?: number;
+  file_size?: number;
+  compression?: 'zstd' | 'gzip' | 'none';
+  lease?: number;
+  merge?: 'rewrite' | 'vectors';
+  expect?: {
+    columns?: 'open' | 'closed';
+    not_null?: string[];
+    accepted?: Record<string, (string | number | boolean)[]>;
+    on_break?: 'stop' | 'report';
+  };
+};
+
+export type Config = {
+  /** The file's absolute path, and its folder: what relative paths are relative to. */
+  file: string;
+  baseDir: string;
+  source: DatabaseConfig & { connections: number; statementTimeoutMs: number };
+  /** `isSource`: it lives in the source's database, whose connections it shares. */
+  state: DatabaseConfig & { schema: string; isSource: boolean };
+  lake: LakeConfig;
+  /** `limitBytes`: the most that may lie there. */
+  spool: { path: string; limitBytes: number };
+  defaults: Defaults;
+  /** In the order of the file; `public.*` when the file has none. */
+  tables: TableEntry[];
+};
