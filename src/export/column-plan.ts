@@ -1,0 +1,160 @@
+/** What each column of a table becomes, from the catalog and the configuration. Pure. */
+
+import { lakeNames } from '../model/column-names.ts';
+import {
+  canFollow,
+  defaultColumnType,
+  pinnedColumnType,
+  type Selection,
+  typeName,
+  type Wire,
+} from '../model/column-type.ts';
+import { TidemarkError } from '../model/error.ts';
+import type { LakeType, Policy } from '../model/lake-type.ts';
+import type { WrittenColumn } from '../model/run.ts';
+import { displayName, type TableSettings } from '../model/table.ts';
+import type { Cursor, CursorType } from '../postgres/changed-rows.ts';
+import type { SourceTable } from '../postgres/describe.ts';
+
+export type PlannedColumn = {
+  /** Its name in the source. */
+  source: string;
+  /** Its name in the lake. */
+  name: string;
+  selection: Selection;
+  wire: Wire;
+  lake: LakeType;
+  policy: Policy;
+  /** Where values without a place go under the policy `text`: `<name>__text`. */
+  shadow: string | null;
+};
+
+export type ColumnPlan = {
+  columns: PlannedColumn[];
+  /** The key's columns, as indexes into `columns`; empty when the table has none and the user accepts it. */
+  key: number[];
+  cursor: (Cursor & { index: number }) | null;
+};
+
+const CURSOR_TYPES: Record<number, CursorType> = { 1184: 'timestamptz', 1114: 'timestamp', 1082: 'date' };
+const DEFAULT_CURSOR = 'updated_at';
+
+/** Throws KEY_MISSING, COLUMN_UNKNOWN, CURSOR_TYPE or CONFIG_INVALID. `moneyScale`: decimal places of lc_monetary. */
+export function planColumns(table: SourceTable, settings: TableSettings, moneyScale: number): ColumnPlan {
+  const place = { table: displayName(table.name) };
+  const byName = new Map(table.columns.map((column) => [column.name, column]));
+  const known = (column: string, as: string) => {
+    if (byName.has(column)) return;
+    throw new TidemarkError('COLUMN_UNKNOWN', `the configuration names a ${as} that the table does not have`, {
+      ...place,
+      column,
+      hint: `the table has ${table.columns
+        .map((c) => c.name)
+        .slice(0, 20)
+        .join(', ')}`,
+    });
+  };
+  for (const column of settings.exclude) known(column, 'column to exclude');
+  for (const column of Object.keys(settings.columns)) known(column, 'column');
+  const keyNames = keyColumns(table, settings);
+  for (const column of keyNames) known(column, 'key column');
+  const cursor = cursorOf(table, settings, known);
+  for (const column of [...keyNames, ...(cursor ? [cursor.column] : [])]) {
+    if (!settings.exclude.includes(column) && !(column === cursor?.column && settings.columns[column]?.type)) continue;
+    throw new TidemarkError(
+      'CONFIG_INVALID',
+      'a key or cursor column can be neither excluded nor, as a cursor, given another type',
+      {
+        ...place,
+        column,
+      },
+    );
+  }
+  const kept = table.columns.filter((column) => !settings.exclude.includes(column.name));
+  const policyOf = (column: string): Policy => settings.columns[column]?.on_unfit ?? 'fail';
+  const names = lakeNames(
+    kept.map((column) => column.name),
+    (column) => policyOf(column) === 'text',
+  );
+  const columns = kept.map((column, i): PlannedColumn => {
+    const pinned = settings.columns[column.name]?.type;
+    try {
+      const type = pinned
+        ? pinnedColumnType(column.type, pinned, moneyScale)
+        : defaultColumnType(column.type, moneyScale);
+      return { source: column.name, ...names[i], ...type, policy: policyOf(column.name) };
+    } catch (error) {
+      if (!(error instanceof TidemarkError)) throw error;
+      throw new TidemarkError(error.code, error.message, { ...place, column: column.name, hint: error.hint });
+    }
+  });
+  const index = (name: string) => columns.findIndex((column) => column.source === name);
+  return { columns, key: keyNames.map(index), cursor: cursor && { ...cursor, index: index(cursor.column) } };
+}
+
+function keyColumns(table: SourceTable, settings: TableSettings): string[] {
+  if (settings.key === 'none') return [];
+  if (settings.key !== 'default') return settings.key;
+  if (table.primaryKey.length > 0) return table.primaryKey;
+  throw new TidemarkError('KEY_MISSING', 'the table has no primary key, and the configuration names none', {
+    table: displayName(table.name),
+    hint: 'name the columns that tell its rows apart with `key: [column]`, or accept a staged copy from full runs only with `key: none`',
+  });
+}
+
+function cursorOf(
+  table: SourceTable,
+  settings: TableSettings,
+  known: (column: string, as: string) => void,
+): Cursor | null {
+  if (settings.cursor === 'none') return null;
+  const named = settings.cursor === 'default' ? null : settings.cursor.column;
+  if (named !== null) known(named, 'cursor column');
+  const column = table.columns.find((c) => c.name === (named ?? DEFAULT_CURSOR));
+  const type = column && CURSOR_TYPES[column.type.oid];
+  if (column && type) return { column: column.name, type, notNull: column.notNull, timezone: settings.timezone };
+  if (named === null) return null;
+  throw new TidemarkError(
+    'CURSOR_TYPE',
+    `a cursor column is a timestamptz, timestamp or date, not ${column?.type.name}`,
+    {
+      table: displayName(table.name),
+      column: named,
+      hint: 'name another column, or `cursor: none` to find changed rows by a scan',
+    },
+  );
+}
+
+/** The columns as the run writes them, for the state store. */
+export function writtenColumns(plan: ColumnPlan): WrittenColumn[] {
+  return plan.columns.map(({ source, name, lake }) => ({ source, name, type: lake }));
+}
+
+/**
+ * Throws SCHEMA_CHANGED when a column of the last run has another type now that readers by name cannot cope with. Added and
+ * dropped columns go on; what counts is the lake's type: varchar(50) to text is no change.
+ */
+export function checkSchemaChange(table: SourceTable, before: WrittenColumn[] | null, plan: ColumnPlan): void {
+  const now = new Map(plan.columns.map((column) => [column.name, column]));
+  for (const old of before ?? []) {
+    const column = now.get(old.name);
+    if (!column || canFollow(old.type, column.lake)) continue;
+    throw new TidemarkError(
+      'SCHEMA_CHANGED',
+      `the column was ${typeName(old.type)} in the lake and would be ${typeName(column.lake)} now`,
+      {
+        table: displayName(table.name),
+        column: column.source,
+        hint: `pin it with columns.${column.source}.type: ${pinHint(old.type, column)}, or begin a new folder with another \`as:\` and one \`export --full\``,
+      },
+    );
+  }
+}
+
+function pinHint(old: LakeType, now: PlannedColumn): string {
+  const scale =
+    old.kind === 'decimal' &&
+    now.lake.kind === 'decimal' &&
+    now.lake.precision - now.lake.scale > old.precision - old.scale;
+  return scale ? `"${typeName(old)}" (values that do not fit follow on_unfit)` : `"${typeName(old)}"`;
+}

@@ -1,0 +1,161 @@
+/**
+ * One run of one table: Postgres -> raw/. Invariant: a run is planned before a byte is written, prepared when every byte is
+ * uploaded and nothing visible, committed when its files and its mark count; at every moment in between, the next run can
+ * repair what a dead process left.
+ */
+
+import type { Logger } from 'pino';
+import type { Lake } from '../lake/lake.ts';
+import { TidemarkError } from '../model/error.ts';
+import type { Mark } from '../model/mark.ts';
+import type { Prepared, UnfitCounts, WrittenColumn } from '../model/run.ts';
+import { displayName, type TableSettings } from '../model/table.ts';
+import type { Compressor } from '../parquet/compressor.ts';
+import type { SourceTable } from '../postgres/describe.ts';
+import type { Source } from '../postgres/source.ts';
+import { sourceError } from '../postgres/source-error.ts';
+import type { Lease } from '../state/leases.ts';
+import type { StateStore } from '../state/state-store.ts';
+import { parquetColumns } from './parquet-columns.ts';
+import { RawWriter } from './raw-writer.ts';
+import { type Read, readTable } from './read-table.ts';
+import { completeRun, discardRun } from './recover.ts';
+
+export type ExportDeps = {
+  source: Source;
+  state: StateStore;
+  lake: Lake;
+  /** One for each compression in use: it bounds the pages under way. */
+  compressor: (settings: TableSettings) => Compressor;
+  log: Logger;
+  /** Milliseconds of a clock that never steps back. */
+  now: () => number;
+  /** `tidemark <version>`, into each file's footer. */
+  createdBy: string;
+  /** Named places of a run; a no-op but in tests that kill the process there. */
+  step: (name: string) => Promise<void>;
+};
+
+export type TableWork = {
+  settings: TableSettings;
+  /** As the catalog had it when the command began; looked at again inside the run's transaction. */
+  table: SourceTable;
+  lease: Lease;
+  mark: Mark | null;
+  columns: WrittenColumn[] | null;
+  full: boolean;
+  onProgress: (rows: bigint, bytes: number) => void;
+};
+
+export type TableOutcome =
+  | {
+      state: 'committed';
+      run: bigint;
+      rows: bigint;
+      lateRows: bigint;
+      files: { key: string; rows: number; bytes: number }[];
+      watermark: string | null;
+      unfit: UnfitCounts;
+    }
+  /** The mark still moves: the caller saves it, many tables at once. */
+  | { state: 'nothing'; mark: Mark; columns: WrittenColumn[] };
+
+/** Resolves once the run is committed, or found nothing. Throws TidemarkError; then the mark is where it was. */
+export async function exportTable(deps: ExportDeps, work: TableWork, signal: AbortSignal): Promise<TableOutcome> {
+  const { state, lake, step } = deps;
+  const { lease, settings } = work;
+  let writer: RawWriter | null = null;
+  let prepared = false;
+  const newWriter = (read: Read) => {
+    writer = openWriter(deps, work, read, signal);
+    return writer;
+  };
+  try {
+    const read = await readTable(deps, work, newWriter, signal);
+    const written = await read.writer.finish();
+    if (written === null) return { state: 'nothing', mark: read.mark, columns: read.columns };
+    const { run } = written.planned;
+    const outcome: Prepared = {
+      files: written.files,
+      mark: read.mark,
+      rows: read.rows,
+      lateRows: read.lateRows,
+      unfit: read.unfit,
+      columns: read.columns,
+    };
+    await step('uploaded');
+    await state.prepare(lease, run, outcome, signal);
+    prepared = true;
+    await step('prepared');
+    await completeRun(deps, lease, { run, token: lease.token, prepared: outcome }, signal);
+    return {
+      state: 'committed',
+      run,
+      rows: outcome.rows,
+      lateRows: outcome.lateRows,
+      files: outcome.files.map(({ key, rows, bytes }) => ({ key, rows, bytes })),
+      watermark: outcome.mark.watermark,
+      unfit: outcome.unfit,
+    };
+  } catch (error) {
+    const known = sourceError(error, settings.name);
+    await noteFailure(deps, work, writer, prepared, known);
+    throw known;
+  }
+}
+
+function openWriter(deps: ExportDeps, work: TableWork, read: Read, signal: AbortSignal): RawWriter {
+  const { settings, lease } = work;
+  const { plan, snapshot, full } = read;
+  const bounded = [...plan.key, ...(plan.cursor ? [plan.cursor.index] : [])].map((i) => plan.columns[i].name);
+  return new RawWriter({
+    lake: deps.lake,
+    compressor: deps.compressor(settings),
+    columns: parquetColumns(plan.columns),
+    bounded: [...new Set(bounded)],
+    fileBytes: settings.fileBytes,
+    at: snapshot.at,
+    createdBy: deps.createdBy,
+    metadata: (run) => ({
+      'tidemark.table': displayName(settings.name),
+      'tidemark.run': String(run),
+      // A run of the whole table replaces what was there before: whoever rebuilds the table from raw/ alone must know.
+      'tidemark.full': String(full),
+    }),
+    token: lease.token,
+    plan: async () => {
+      await deps.step('plan');
+      const loadDate = new Date(Number(snapshot.at / 1000n)).toISOString().slice(0, 10);
+      const planned = await deps.state.plan(lease, { loadDate, snapshotAt: snapshot.at, full }, signal);
+      await deps.step('planned');
+      return planned;
+    },
+    step: deps.step,
+    signal,
+  });
+}
+
+/** Cleans up and writes down what went wrong; a run that cannot be cleaned now is left to the next one's recovery. */
+async function noteFailure(
+  deps: ExportDeps,
+  { lease }: TableWork,
+  writer: RawWriter | null,
+  prepared: boolean,
+  error: unknown,
+): Promise<void> {
+  const failure =
+    error instanceof TidemarkError
+      ? error
+      : { code: 'INTERNAL' as const, message: error instanceof Error ? error.message : String(error) };
+  try {
+    const planned = (await writer?.abort()) ?? null;
+    await deps.state.fail(lease, planned?.run ?? null, failure);
+    // Prepared: rolled forward by the next run, for some of it may be visible already.
+    if (planned && !prepared) await discardRun(deps, lease, planned, failure.message, AbortSignal.timeout(5_000));
+  } catch (later) {
+    deps.log.warn(
+      { err: later, table: displayName(lease.table) },
+      'what the failed run left is cleaned up by the next run',
+    );
+  }
+}

@@ -1,0 +1,57 @@
+/** The mark that a run leaves, from what it saw. Pure. The rules and the failure behind each: docs/how-it-works.md. */
+
+import { atOrAbove, normalize, rangesOf } from '../model/id-ranges.ts';
+import type { Mark, Micros } from '../model/mark.ts';
+import type { Look } from '../postgres/look.ts';
+
+export type RunFacts = {
+  previous: Mark | null;
+  look: Pick<Look, 'clock' | 'oldestStart' | 'hidden' | 'prepared' | 'finished'>;
+  snapshot: { xmin: bigint; at: Micros };
+  /** Ids at or above the snapshot's xmin that this run's rows carried, less those that were still running. */
+  carried: Iterable<bigint>;
+  /** The greatest cursor value exported so far, this run included. */
+  watermark: string | null;
+  lateMs: number;
+  marginMs: number;
+};
+
+export function nextMark(facts: RunFacts): Mark {
+  const { previous, look, snapshot } = facts;
+  const xmin = previous && previous.xmin > snapshot.xmin ? previous.xmin : snapshot.xmin;
+  const prepared = look.prepared.map((id) => ({ id, floor: preparedFloor(id, previous) }));
+  return {
+    xmin,
+    seen: atOrAbove(normalize([...(previous?.seen ?? []), ...look.finished, ...rangesOf(facts.carried)]), xmin),
+    floor: nextFloor(facts, prepared),
+    watermark: facts.watermark,
+    at: snapshot.at,
+    prepared,
+  };
+}
+
+/**
+ * The time of PREPARE is not the transaction's start. It was open, or not begun, when the last run looked: nothing that it
+ * wrote lies below that run's floor. Without a run before, nothing is known.
+ */
+function preparedFloor(id: bigint, previous: Mark | null): Micros | null {
+  const known = previous?.prepared.find((p) => p.id === id);
+  return known ? known.floor : (previous?.floor ?? null);
+}
+
+function nextFloor(facts: RunFacts, prepared: Mark['prepared']): Micros | null {
+  const { look, previous } = facts;
+  let least = look.oldestStart !== null && look.oldestStart < look.clock ? look.oldestStart : look.clock;
+  if (look.hidden > 0) {
+    // Somebody's activity is hidden: we can only assume how long transactions last.
+    const assumed = look.clock - BigInt(facts.lateMs) * 1000n;
+    if (assumed < least) least = assumed;
+  }
+  least -= BigInt(facts.marginMs) * 1000n;
+  for (const { floor } of prepared) {
+    if (floor === null) return null;
+    if (floor < least) least = floor;
+  }
+  // A floor once reached holds: whatever is open now began after it, or was open when it was set.
+  return previous?.floor != null && previous.floor > least ? previous.floor : least;
+}

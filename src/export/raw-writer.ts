@@ -1,0 +1,142 @@
+/**
+ * Writes a run's row groups to raw files. Invariant: nothing that it writes is visible until the run is prepared and its
+ * uploads are completed; files come in the order of the rows.
+ */
+
+import type { Lake, Upload, UploadOwner } from '../lake/lake.ts';
+import type { Micros } from '../model/mark.ts';
+import { type Bounds, type RawFile, rawKey } from '../model/run.ts';
+import type { Compressor } from '../parquet/compressor.ts';
+import { ParquetFile } from '../parquet/file.ts';
+import { type EncodedRowGroup, RowGroupEncoder } from '../parquet/row-group.ts';
+import type { ParquetColumn } from '../parquet/schema.ts';
+import { constantColumn } from '../postgres/builders/fixed.ts';
+import { boundText } from './bound-text.ts';
+import type { RowGroup } from './group-reader.ts';
+
+/** The run as planned in the state store. */
+export type PlannedRun = { run: bigint; prefix: string };
+
+export type RawWriterOptions = {
+  lake: Lake;
+  compressor: Compressor;
+  /** From parquetColumns(): the plan's columns, then what tidemark adds. */
+  columns: ParquetColumn[];
+  /** Lake names of the columns whose bounds go into the manifest: key and cursor. */
+  bounded: string[];
+  fileBytes: number;
+  at: Micros;
+  /** Into each file's footer. */
+  metadata: (run: bigint) => Record<string, string>;
+  createdBy: string;
+  token: bigint;
+  /** Plans the run; called once, with the first rows: a run without any leaves nothing to recover. */
+  plan: () => Promise<PlannedRun>;
+  step: (name: string) => Promise<void>;
+  signal: AbortSignal;
+};
+
+type OpenFile = { part: number; key: string; file: ParquetFile; upload: Upload };
+
+export class RawWriter {
+  readonly #options: RawWriterOptions;
+  readonly #encoder: RowGroupEncoder;
+  readonly #files: RawFile[] = [];
+  #planned: Promise<PlannedRun> | null = null;
+  #open: OpenFile | null = null;
+  #parts = 0;
+  /** The group before: groups are encoded at the same time, but written one after another. */
+  #last: Promise<void> = Promise.resolve();
+  #failed = false;
+
+  constructor(options: RawWriterOptions) {
+    this.#options = options;
+    this.#encoder = new RowGroupEncoder(options.columns, options.compressor);
+  }
+
+  /** Resolves once the group's bytes are on their way; groups may overlap. `group` is released as early as possible. */
+  write(group: RowGroup): Promise<void> {
+    this.#planned ??= this.#options.plan();
+    const encoded = this.#planned.then(({ run }) => this.#encode(group, run));
+    const before = this.#last;
+    this.#last = (async () => {
+      const ready = await encoded;
+      await before;
+      await this.#append(ready);
+    })();
+    // A failure reaches whoever awaits this write; the chain itself must not end the process.
+    this.#last.catch(() => {});
+    return this.#last;
+  }
+
+  #encode(group: RowGroup, run: bigint): Promise<EncodedRowGroup> {
+    const { at } = this.#options;
+    const runBytes = Buffer.alloc(8);
+    runBytes.writeBigInt64LE(run);
+    const atBytes = Buffer.alloc(8);
+    atBytes.writeBigInt64LE(at);
+    const added = [runBytes, UPSERT, atBytes].map((plain) => constantColumn(plain, group.rows));
+    const encoded = this.#encoder.encode(group.rows, [...group.columns, ...added]);
+    group.release();
+    return encoded;
+  }
+
+  async #append(group: EncodedRowGroup): Promise<void> {
+    if (this.#failed) return;
+    const open = this.#open ?? (await this.#start());
+    for (const part of open.file.append(group)) await open.upload.write(part);
+    if (open.file.bytes >= this.#options.fileBytes) await this.#finishFile();
+  }
+
+  async #start(): Promise<OpenFile> {
+    const { lake, columns, createdBy, metadata, token, signal } = this.#options;
+    const { run, prefix } = await this.#planned!;
+    const part = this.#parts++;
+    const key = rawKey(prefix, part);
+    const owner: UploadOwner = { run, token };
+    const upload = await lake.startUpload(key, owner, signal);
+    const file = new ParquetFile(columns, { createdBy, metadata: metadata(run) });
+    this.#open = { part, key, file, upload };
+    await this.#options.step('upload-started');
+    await upload.write(file.start());
+    return this.#open;
+  }
+
+  async #finishFile(): Promise<void> {
+    const { part, file, upload } = this.#open!;
+    await upload.write(file.finish());
+    const prepared = await upload.finish();
+    this.#open = null;
+    this.#files.push({ ...prepared, part, rows: Number(file.rows), bounds: this.#bounds(file) });
+    await this.#options.step('file-uploaded');
+  }
+
+  #bounds(file: ParquetFile): Record<string, Bounds> {
+    const result: Record<string, Bounds> = {};
+    for (const name of this.#options.bounded) {
+      const bounds = file.bounds(name);
+      const column = this.#options.columns.find((c) => c.name === name)!;
+      if (bounds) result[name] = { min: boundText(column.type, bounds.min), max: boundText(column.type, bounds.max) };
+    }
+    return result;
+  }
+
+  /** Ends the last file. Null when there was no row: then nothing was planned. */
+  async finish(): Promise<{ planned: PlannedRun; files: RawFile[] } | null> {
+    await this.#last;
+    if (!this.#planned) return null;
+    const planned = await this.#planned;
+    if (this.#open) await this.#finishFile();
+    return { planned, files: this.#files };
+  }
+
+  /** Gives up what is open; what was uploaded falls to the run's recovery. Never throws. Returns the run if it was planned. */
+  async abort(): Promise<PlannedRun | null> {
+    this.#failed = true;
+    await this.#last.catch(() => {});
+    await this.#open?.upload.abort();
+    return (await this.#planned?.catch(() => null)) ?? null;
+  }
+}
+
+const UPSERT = Buffer.from([1, 0, 0, 0, 'u'.charCodeAt(0)]);

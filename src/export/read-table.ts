@@ -1,0 +1,164 @@
+/** Reads the rows that the last snapshot could not see, in one transaction. Invariant: what it returns as mark covers exactly what it handed to the writer. */
+
+import type pg from 'pg';
+import { TidemarkError } from '../model/error.ts';
+import type { Mark } from '../model/mark.ts';
+import type { UnfitCounts, WrittenColumn } from '../model/run.ts';
+import { displayName } from '../model/table.ts';
+import { copyChangedRows } from '../postgres/changed-rows.ts';
+import { copyOut, type Flow } from '../postgres/copy-out.ts';
+import { describeTables, type SourceTable } from '../postgres/describe.ts';
+import type { Look } from '../postgres/look.ts';
+import { openSnapshot, type Snapshot, stillRunning } from '../postgres/snapshot.ts';
+import { CarriedIds } from './carried-ids.ts';
+import { type ColumnPlan, checkSchemaChange, planColumns, writtenColumns } from './column-plan.ts';
+import { CursorTracker } from './cursor-tracker.ts';
+import type { ExportDeps, TableWork } from './export-table.ts';
+import { GROUP_LIMITS, GroupReader, type RowGroup } from './group-reader.ts';
+import { nextMark } from './next-mark.ts';
+import type { RawWriter } from './raw-writer.ts';
+
+/** What is known before the first row. */
+export type Read = { plan: ColumnPlan; snapshot: Snapshot; full: boolean };
+
+export type ReadOutcome = {
+  writer: RawWriter;
+  mark: Mark;
+  columns: WrittenColumn[];
+  rows: bigint;
+  lateRows: bigint;
+  unfit: UnfitCounts;
+};
+
+/** At most so many row groups are encoded and uploaded at once; then the socket waits. */
+const GROUPS_UNDER_WAY = 2;
+
+/** Resolves when the last row was handed to the writer and the transaction is over; the writer may still be uploading. */
+export async function readTable(
+  deps: ExportDeps,
+  work: TableWork,
+  openWriter: (read: Read) => RawWriter,
+  signal: AbortSignal,
+): Promise<ReadOutcome> {
+  const { source } = deps;
+  const previous = work.mark;
+  return source.use(async (client) => {
+    const facts = await source.facts(client);
+    const look = await source.look(client, previous?.seen ?? [], deps.now());
+    await deps.step('looked');
+    const snapshot = await openSnapshot(client, work.table, source.statementTimeoutMs);
+    const table = await currentTable(deps, client, work, snapshot);
+    const plan = planColumns(table, work.settings, facts.moneyScale);
+    checkSchemaChange(table, work.columns, plan);
+    const full = work.full || previous === null;
+    const writer = openWriter({ plan, snapshot, full });
+    const since = full ? null : previous;
+    const copied = await copyRows(
+      client,
+      work,
+      { plan, snapshot, look, since, trustText: facts.trustText },
+      writer,
+      signal,
+    );
+    const carried = await settledIds(client, snapshot, copied.ids);
+    await client.query('commit');
+    return {
+      writer,
+      mark: nextMark({
+        previous,
+        look,
+        snapshot,
+        carried,
+        watermark: copied.watermark ?? previous?.watermark ?? null,
+        lateMs: work.settings.lateMs,
+        marginMs: work.settings.marginMs,
+      }),
+      columns: writtenColumns(plan),
+      rows: copied.rows,
+      lateRows: full ? 0n : copied.lateRows,
+      unfit: copied.unfit,
+    };
+  }, signal);
+}
+
+/** The table as the run's transaction sees it: described again when it is not what it was when the command began. */
+async function currentTable(
+  { source, log }: ExportDeps,
+  client: pg.ClientBase,
+  work: TableWork,
+  snapshot: Snapshot,
+): Promise<SourceTable> {
+  if (snapshot.columnList === work.table.columnList) return work.table;
+  const [table] = await describeTables(client, [work.table.name], source.types);
+  if (!table)
+    throw new TidemarkError('TABLE_UNKNOWN', 'there is no such table', { table: displayName(work.table.name) });
+  log.info({ table: displayName(table.name) }, 'the columns have changed');
+  return table;
+}
+
+type CopyPlan = { plan: ColumnPlan; snapshot: Snapshot; look: Look; since: Mark | null; trustText: boolean };
+
+async function copyRows(
+  client: pg.ClientBase,
+  { settings, onProgress }: TableWork,
+  { plan, snapshot, look, since, trustText }: CopyPlan,
+  writer: RawWriter,
+  signal: AbortSignal,
+) {
+  const ids = new CarriedIds(snapshot, look.finished);
+  const tracker = plan.cursor && new CursorTracker(plan.cursor.type, since);
+  const cursorAt = plan.cursor ? dataIndex(plan, plan.cursor.index) : -1;
+  let flow: Flow | null = null;
+  let underWay = 0;
+  const onGroup = (group: RowGroup) => {
+    if (tracker) tracker.add(group.columns[cursorAt]);
+    if (++underWay >= GROUPS_UNDER_WAY) flow?.pause();
+    writer.write(group).then(
+      () => {
+        if (--underWay < GROUPS_UNDER_WAY) flow?.resume();
+        onProgress(reader.rows, reader.bytes);
+      },
+      (error) => flow?.fail(error),
+    );
+  };
+  const reader = new GroupReader(displayName(settings.name), plan, trustText, ids, GROUP_LIMITS, onGroup);
+  const text = copyChangedRows({
+    table: settings.name,
+    columns: plan.columns.map(({ source, selection }) => ({ name: source, selection })),
+    since,
+    xmax: snapshot.xmax,
+    cursor: plan.cursor,
+    where: settings.where,
+    start: settings.start,
+  });
+  await copyOut(
+    client,
+    text,
+    reader,
+    (given) => {
+      flow = given;
+    },
+    signal,
+  );
+  flow = null;
+  reader.finish();
+  return {
+    ids: ids.ids(),
+    rows: reader.rows,
+    lateRows: tracker?.lateRows ?? 0n,
+    watermark: tracker?.watermark ?? null,
+    unfit: reader.unfit,
+  };
+}
+
+/** Where a planned column's values stand among a group's, which also holds the shadows. */
+function dataIndex(plan: ColumnPlan, index: number): number {
+  return index + plan.columns.slice(0, index).filter((column) => column.shadow !== null).length;
+}
+
+/** Ids whose rows this run exported. Asked in the run's own transaction, before its snapshot goes away. */
+async function settledIds(client: pg.ClientBase, snapshot: Snapshot, ids: bigint[]): Promise<bigint[]> {
+  if (ids.length === 0) return ids;
+  const running = await stillRunning(client, snapshot, ids);
+  return ids.filter((id) => !running.has(id));
+}

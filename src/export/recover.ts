@@ -1,0 +1,74 @@
+/**
+ * Ends runs: makes prepared ones visible, and removes what others left. Invariant: a prepared run is always rolled forward,
+ * whoever finds it, unless the lake has thrown one of its uploads away; a planned one is always removed.
+ */
+
+import type { Logger } from 'pino';
+import type { Lake } from '../lake/lake.ts';
+import { TidemarkError } from '../model/error.ts';
+import type { Mark } from '../model/mark.ts';
+import type { Prepared, Run, WrittenColumn } from '../model/run.ts';
+import { displayName } from '../model/table.ts';
+import type { Lease } from '../state/leases.ts';
+import type { StateStore } from '../state/state-store.ts';
+
+type Deps = { state: StateStore; lake: Lake; log: Logger; step: (name: string) => Promise<void> };
+
+/** Completes the uploads one after another, then commits. Safe to repeat. `token`: of the lease that planned the run. */
+export async function completeRun(
+  { lake, state, step }: Deps,
+  lease: Lease,
+  { run, token, prepared }: { run: bigint; token: bigint; prepared: Prepared },
+  signal: AbortSignal,
+): Promise<void> {
+  for (const file of prepared.files) {
+    await lake.completeUpload(file, { run, token }, signal);
+    await step('file-completed');
+  }
+  await step('completed');
+  await state.commit(lease, run, signal);
+  await step('committed');
+}
+
+/** Removes every trace of a run that was never prepared, then closes it. */
+export async function discardRun(
+  { lake, state, step }: Deps,
+  lease: Lease,
+  { run, prefix }: { run: bigint; prefix: string },
+  reason: string,
+  signal: AbortSignal,
+): Promise<void> {
+  await lake.abortUploads(prefix, signal);
+  await step('uploads-aborted');
+  const keys: string[] = [];
+  for await (const { key } of lake.list(prefix, signal)) keys.push(key);
+  if (keys.length > 0) await lake.delete(keys, signal);
+  await state.abandon(lease, run, reason);
+}
+
+/** What the lease's table starts from, once everything that a dead process left is repaired. */
+export async function recover(
+  deps: Deps,
+  found: { lease: Lease; mark: Mark | null; columns: WrittenColumn[] | null; unfinished: Run[] },
+  signal: AbortSignal,
+): Promise<{ mark: Mark | null; columns: WrittenColumn[] | null }> {
+  let { mark, columns } = found;
+  for (const run of found.unfinished) {
+    const table = displayName(found.lease.table);
+    if (run.state === 'planned') {
+      deps.log.info({ table, run: run.run }, 'an unfinished run is removed');
+      await discardRun(deps, found.lease, run, 'its process ended before everything was uploaded', signal);
+      continue;
+    }
+    deps.log.info({ table, run: run.run }, 'a prepared run is completed');
+    try {
+      await completeRun(deps, found.lease, run, signal);
+      ({ mark, columns } = run.prepared);
+    } catch (error) {
+      if (!(error instanceof TidemarkError) || error.code !== 'UPLOAD_EXPIRED') throw error;
+      deps.log.warn({ table, run: run.run }, 'an upload of a prepared run has expired: the run is made again');
+      await discardRun(deps, found.lease, run, 'the lake threw away one of its uploads', signal);
+    }
+  }
+  return { mark, columns };
+}

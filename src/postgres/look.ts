@@ -1,0 +1,94 @@
+/**
+ * The look at what is under way on the source, taken before the snapshot. Invariant: each part is a statement of its own,
+ * in this order, outside a transaction; pg_stat_activity stands still within one.
+ */
+
+import { sql } from 'kysely';
+import type pg from 'pg';
+import { complement, parseRanges } from '../model/id-ranges.ts';
+import type { IdRange, Micros } from '../model/mark.ts';
+import { rowsOf } from './query.ts';
+
+export type Look = {
+  /** The server's clock before anything else. */
+  clock: Micros;
+  /** Least start of a transaction or statement of others in this database; null: none is under way. */
+  oldestStart: Micros | null;
+  /** Backends whose activity we may not see, or that do not report it. */
+  hidden: number;
+  /** Prepared transactions of this database. */
+  prepared: bigint[];
+  /** Ids that were finished, among those that a mark may have to remember. */
+  finished: IdRange[];
+};
+
+/** An instant as exact microseconds since 1970: to_timestamp and a JavaScript Date are not. */
+const micros = (expression: string) => sql.raw(`(extract(epoch from ${expression}) * 1000000)::pg_catalog.int8`);
+
+/** At most so many ids are asked one by one (50,000 take 14 ms); the rest stay open and are carried by their rows. */
+const ASK_AT_MOST = 2_000_000n;
+
+/**
+ * `ours`: process ids of our own backends. `seen`: the ids that the marks at hand have seen, which are known to be finished.
+ */
+export async function lookAtActivity(client: pg.ClientBase, ours: number[], seen: IdRange[]): Promise<Look> {
+  const [{ clock }] = await rowsOf(
+    client,
+    sql<{ clock: string }>`select ${micros('pg_catalog.clock_timestamp()')} as clock`,
+  );
+  // query_start: several transactions in one message share the message's now(), and xact_start is NULL between them.
+  const [activity] = await rowsOf(
+    client,
+    sql<{ oldest: string | null; hidden: string }>`
+      select ${micros("min(least(xact_start, query_start)) filter (where state <> 'idle')")} as oldest,
+        count(*) filter (where query = '<insufficient privilege>' or state = 'disabled') as hidden
+      from pg_catalog.pg_stat_activity
+      where datname = pg_catalog.current_database() and backend_type <> 'autovacuum worker'
+        and pid <> pg_catalog.pg_backend_pid() and pid <> all(${ours}::int[])`,
+  );
+  // After the activity: a transaction that is prepared in between is seen here; the other way round by neither.
+  const prepared = await rowsOf(
+    client,
+    sql<{ id: string }>`
+      select (pg_catalog.pg_snapshot_xmax(s)::text::int8
+          - ((pg_catalog.pg_snapshot_xmax(s)::text::int8 - p.transaction::text::int8) & 4294967295))::text as id
+      from pg_catalog.pg_prepared_xacts p, pg_catalog.pg_current_snapshot() s
+      where p.database = pg_catalog.current_database()`,
+  );
+  return {
+    clock: BigInt(clock),
+    oldestStart: activity.oldest === null ? null : BigInt(activity.oldest),
+    hidden: Number(activity.hidden),
+    prepared: prepared.map((row) => BigInt(row.id)),
+    finished: await finishedIds(client, seen),
+  };
+}
+
+/** pg_xact_status, not pg_visible_in_snapshot: the latter calls subtransactions of an open transaction visible. */
+async function finishedIds(client: pg.ClientBase, seen: IdRange[]): Promise<IdRange[]> {
+  const [{ xmin, xmax }] = await rowsOf(
+    client,
+    sql<{ xmin: string; xmax: string }>`
+      select pg_catalog.pg_snapshot_xmin(s)::text as xmin, pg_catalog.pg_snapshot_xmax(s)::text as xmax
+      from pg_catalog.pg_current_snapshot() s`,
+  );
+  const open = complement(seen, { from: BigInt(xmin), to: BigInt(xmax) });
+  const asked: IdRange[] = [];
+  let budget = ASK_AT_MOST;
+  for (const range of open) {
+    const to = range.to - range.from > budget ? range.from + budget : range.to;
+    if (to > range.from) asked.push({ from: range.from, to });
+    budget -= to - range.from;
+  }
+  const known = seen.filter((range) => range.to > BigInt(xmin));
+  if (asked.length === 0) return known;
+  const [{ finished }] = await rowsOf(
+    client,
+    sql<{ finished: string | null }>`
+      select pg_catalog.range_agg(pg_catalog.int8range(x, x + 1))::text as finished
+      from pg_catalog.unnest(${asked.map((r) => String(r.from))}::int8[], ${asked.map((r) => String(r.to - 1n))}::int8[]) r(a, b)
+      cross join lateral pg_catalog.generate_series(r.a, r.b) x
+      where pg_catalog.pg_xact_status(x::text::pg_catalog.xid8) is distinct from 'in progress'`,
+  );
+  return [...known, ...parseRanges(finished ?? '{}')];
+}

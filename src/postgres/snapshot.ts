@@ -1,0 +1,106 @@
+/**
+ * Opens the read-only transaction that a table is exported in. Invariant: the table is locked before the snapshot is taken,
+ * and every setting that changes how values print is ours, by SET LOCAL, so that it also holds behind a pooler.
+ */
+
+import { sql } from 'kysely';
+import type pg from 'pg';
+import type { Micros } from '../model/mark.ts';
+import type { TableName } from '../model/table.ts';
+import { columnList } from './describe.ts';
+import { rowsOf, tableId, textOf } from './query.ts';
+
+export type Snapshot = {
+  /** Every id below it is finished. */
+  xmin: bigint;
+  /** Every id at or above it had not begun. */
+  xmax: bigint;
+  /** Top-level ids in between that were under way. */
+  running: bigint[];
+  /** The server's clock at the snapshot. */
+  at: Micros;
+  /** The table's columns as describe.ts lists them; null when the table is gone. */
+  columnList: string | null;
+};
+
+/** How long we wait for a table that somebody has locked, in milliseconds. Our waiting request holds up everybody behind it. */
+const LOCK_TIMEOUT_MS = 15_000;
+
+const SETTINGS: Record<string, string> = {
+  // A policy would hide rows without a word; off, Postgres refuses instead.
+  row_security: 'off',
+  standard_conforming_strings: 'on',
+  client_encoding: 'UTF8',
+  DateStyle: 'ISO, YMD',
+  IntervalStyle: 'iso_8601',
+  TimeZone: 'UTC',
+  extra_float_digits: '1',
+  bytea_output: 'hex',
+  xmlbinary: 'base64',
+  quote_all_identifiers: 'off',
+  // Type names inside values (regclass) print with their schema, and nobody's functions stand before Postgres's.
+  search_path: 'pg_catalog',
+  // Rows in the order of the table: a scan that joins another one begins in the middle, a parallel one mixes.
+  synchronize_seqscans: 'off',
+  max_parallel_workers_per_gather: '0',
+  jit: 'off',
+};
+
+/**
+ * Begins, locks, takes the snapshot. `statementTimeoutMs` bounds each statement. Throws pg's DatabaseError: 42P01 (no such
+ * table), 42501 (no grant), 55P03 (locked by somebody for too long).
+ */
+export async function openSnapshot(
+  client: pg.ClientBase,
+  table: { name: TableName; oid: number },
+  statementTimeoutMs: number,
+): Promise<Snapshot> {
+  const settings = {
+    ...SETTINGS,
+    statement_timeout: String(statementTimeoutMs),
+    lock_timeout: String(LOCK_TIMEOUT_MS),
+  };
+  const set = Object.entries(settings).map(([name, value]) =>
+    textOf(sql`set local ${sql.raw(name)} = ${sql.lit(value)}`),
+  );
+  const statements = [
+    'begin isolation level repeatable read read only',
+    ...set,
+    // Before the snapshot: a TRUNCATE or a rewriting ALTER in between reads as an empty table, and the mark would move on.
+    textOf(sql`lock table ${tableId(table.name)} in access share mode`),
+    textOf(sql`select pg_catalog.pg_snapshot_xmin(s)::text as xmin, pg_catalog.pg_snapshot_xmax(s)::text as xmax, s::text as snapshot,
+      (extract(epoch from pg_catalog.clock_timestamp()) * 1000000)::pg_catalog.int8::text as at,
+      (select c.oid::pg_catalog.int8::text from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+        where n.nspname = ${sql.lit(table.name.schema)} and c.relname = ${sql.lit(table.name.table)}) as oid,
+      ${columnList(sql.lit(table.oid))} as columns
+      from pg_catalog.pg_current_snapshot() s`),
+  ];
+  const results = (await client.query(statements.join(';\n'))) as unknown as pg.QueryResult[];
+  const row = results.at(-1)!.rows[0];
+  return {
+    xmin: BigInt(row.xmin),
+    xmax: BigInt(row.xmax),
+    running: (row.snapshot as string)
+      .split(':')[2]
+      .split(',')
+      .filter((id) => id !== '')
+      .map(BigInt),
+    at: BigInt(row.at),
+    columnList: Number(row.oid) === table.oid ? row.columns : null,
+  };
+}
+
+/**
+ * Which of these ids are still under way. Rows carry 32 bits of an id: a row frozen long ago can look like one of a
+ * transaction that is running now, and that one must not count as exported.
+ */
+export async function stillRunning(client: pg.ClientBase, snapshot: Snapshot, ids: bigint[]): Promise<Set<bigint>> {
+  const running = new Set(snapshot.running);
+  const rows = await rowsOf(
+    client,
+    sql<{ id: string }>`select x::text as id from pg_catalog.unnest(${ids.map(String)}::int8[]) x
+      where pg_catalog.pg_xact_status(x::text::pg_catalog.xid8) = 'in progress'`,
+  );
+  for (const row of rows) running.add(BigInt(row.id));
+  return running;
+}

@@ -1,0 +1,63 @@
+/** What a user is told when the source refuses or breaks off. Pure. */
+
+import { TidemarkError } from '../model/error.ts';
+import { displayName, type TableName } from '../model/table.ts';
+
+/** pg's DatabaseError, as far as we read it. */
+type ServerError = Error & { code?: string };
+
+/** Turns what pg threw while working on `table` into a TidemarkError; leaves everything else as it is. */
+export function sourceError(error: unknown, table: TableName): unknown {
+  if (!(error instanceof Error) || error instanceof TidemarkError) {
+    if (error instanceof TidemarkError && error.place.table === undefined) error.place.table = displayName(table);
+    return error;
+  }
+  const name = displayName(table);
+  const code = (error as ServerError).code ?? '';
+  const options = { table: name, cause: error };
+  switch (code) {
+    case '42501':
+      return new TidemarkError('SOURCE_GRANT', error.message, {
+        ...options,
+        hint: /schema/.test(error.message)
+          ? `GRANT USAGE ON SCHEMA ${name.split('.')[0]} TO the role; GRANT SELECT ON ${name} TO the role`
+          : `GRANT SELECT ON ${name} TO the role; where row security applies, the role also needs BYPASSRLS`,
+      });
+    case '42P01':
+    case '3F000':
+      return new TidemarkError('TABLE_UNKNOWN', 'there is no such table', options);
+    case '55P03':
+      return new TidemarkError('SOURCE_TIMEOUT', 'somebody holds a lock on the table', {
+        ...options,
+        hint: 'an ALTER, TRUNCATE or VACUUM FULL is under way; the next run tries again',
+      });
+    case '57014':
+      return new TidemarkError(
+        'SOURCE_TIMEOUT',
+        'a statement took longer than source.statement_timeout, or was cancelled',
+        {
+          ...options,
+          hint: 'raise source.statement_timeout, or let the query use an index on the cursor column',
+        },
+      );
+    case '42601':
+    case '42703':
+    case '42883':
+    case '42804':
+    case '22007':
+    case '22023':
+      return new TidemarkError('CONFIG_INVALID', `Postgres refuses the query: ${error.message}`, {
+        ...options,
+        hint: "look at the table's `where`, `start` and `timezone`; functions outside of pg_catalog need their schema in `where`",
+      });
+  }
+  if (/^(08|57P)/.test(code) || /terminat|ECONN|EPIPE|not queryable|closed/i.test(`${error.message} ${code}`)) {
+    return new TidemarkError('SOURCE_LOST', 'the connection to the source broke off', {
+      ...options,
+      hint: 'nothing is lost: the next run goes on from the last mark',
+    });
+  }
+  if (/^[0-9A-Z]{5}$/.test(code))
+    return new TidemarkError('SOURCE_FAILED', `Postgres: ${error.message} (${code})`, options);
+  return error;
+}

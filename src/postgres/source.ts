@@ -1,0 +1,154 @@
+/**
+ * The source's connections. Invariant: never more than `max` are open, each has one user at a time, and one whose state is in
+ * doubt is closed, not handed on.
+ */
+
+import { setTimeout as sleep } from 'node:timers/promises';
+import { sql } from 'kysely';
+import type pg from 'pg';
+import type { IdRange } from '../model/mark.ts';
+import { type Look, lookAtActivity } from './look.ts';
+import { rowsOf } from './query.ts';
+import { TypeCatalog } from './type-catalog.ts';
+
+export type SourceOptions = {
+  /** Opens one connection; has a time limit of its own. */
+  connect: (signal: AbortSignal) => Promise<pg.Client>;
+  max: number;
+  statementTimeoutMs: number;
+};
+
+/** What holds for the whole server and does not change under us. */
+export type ServerFacts = { version: number; moneyScale: number; trustText: boolean };
+
+/** How old a look at activity may be: an older one is right too, its floor is only lower. In milliseconds. */
+const LOOK_FRESH_MS = 3_000;
+
+type Open = { client: pg.Client; pid: number };
+
+export class Source implements AsyncDisposable {
+  readonly types = new TypeCatalog();
+  readonly statementTimeoutMs: number;
+  readonly #options: SourceOptions;
+  readonly #idle: Open[] = [];
+  readonly #open = new Set<Open>();
+  readonly #waiting: (() => void)[] = [];
+  #opening = 0;
+  #facts: Promise<ServerFacts> | null = null;
+  #look: { taken: number; look: Promise<Look> } | null = null;
+
+  constructor(options: SourceOptions) {
+    this.#options = options;
+    this.statementTimeoutMs = options.statementTimeoutMs;
+  }
+
+  /** Lends a connection to `work`, waiting for one when all are in use. A connection on which `work` failed is closed. */
+  async use<T>(work: (client: pg.Client) => Promise<T>, signal: AbortSignal): Promise<T> {
+    const open = await this.#take(signal);
+    let sound = false;
+    try {
+      const result = await work(open.client);
+      sound = true;
+      return result;
+    } finally {
+      if (sound) this.#idle.push(open);
+      else await this.#close(open);
+      this.#waiting.shift()?.();
+    }
+  }
+
+  async #take(signal: AbortSignal): Promise<Open> {
+    for (;;) {
+      signal.throwIfAborted();
+      const idle = this.#idle.pop();
+      if (idle) return idle;
+      if (this.#open.size + this.#opening < this.#options.max) return this.#connect(signal);
+      await this.#turn(signal);
+    }
+  }
+
+  /** Resolves when a connection may be free, or at the signal. */
+  #turn(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        signal.removeEventListener('abort', onAbort);
+        resolve();
+      };
+      const onAbort = () => {
+        // Left in the queue, it would eat the wake-up of somebody who still waits.
+        this.#waiting.splice(this.#waiting.indexOf(wake), 1);
+        resolve();
+      };
+      signal.addEventListener('abort', onAbort, { once: true });
+      this.#waiting.push(wake);
+    });
+  }
+
+  async #connect(signal: AbortSignal): Promise<Open> {
+    this.#opening++;
+    try {
+      const client = await this.#options.connect(signal);
+      const open: Open = { client, pid: (client as unknown as { processID: number }).processID };
+      this.#open.add(open);
+      // Without a listener a connection that breaks while idle would end the process.
+      client.on('error', () => this.#forget(open));
+      return open;
+    } finally {
+      this.#opening--;
+    }
+  }
+
+  #forget(open: Open): void {
+    this.#open.delete(open);
+    const at = this.#idle.indexOf(open);
+    if (at >= 0) this.#idle.splice(at, 1);
+  }
+
+  async #close(open: Open): Promise<void> {
+    this.#forget(open);
+    // A connection in doubt may never answer a goodbye.
+    await Promise.race([open.client.end().catch(() => {}), sleep(500, undefined, { ref: false })]);
+    (open.client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+  }
+
+  /** What holds for the server; asked once. */
+  facts(client: pg.ClientBase): Promise<ServerFacts> {
+    this.#facts ??= readFacts(client).catch((error) => {
+      this.#facts = null;
+      throw error;
+    });
+    return this.#facts;
+  }
+
+  /**
+   * A look at activity that is at most some seconds old, shared by the tables of a run. Must be taken outside a transaction,
+   * and before the snapshot. `seen`: ids known to be finished from the marks at hand.
+   */
+  look(client: pg.ClientBase, seen: IdRange[], now: number): Promise<Look> {
+    if (this.#look && now - this.#look.taken < LOOK_FRESH_MS) return this.#look.look;
+    const look = lookAtActivity(
+      client,
+      [...this.#open].map(({ pid }) => pid),
+      seen,
+    );
+    this.#look = { taken: now, look };
+    look.catch(() => {
+      this.#look = null;
+    });
+    return look;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([...this.#open].map((open) => this.#close(open)));
+  }
+}
+
+async function readFacts(client: pg.ClientBase): Promise<ServerFacts> {
+  const [row] = await rowsOf(
+    client,
+    sql<{ version: string; money: number; encoding: string }>`
+      select pg_catalog.current_setting('server_version_num') as version, pg_catalog.scale(0::money::numeric) as money,
+        pg_catalog.current_setting('server_encoding') as encoding`,
+  );
+  return { version: Number(row.version), moneyScale: row.money, trustText: row.encoding !== 'SQL_ASCII' };
+}
