@@ -1,0 +1,43 @@
+/**
+ * The lake: where files live. Invariant: an upload is invisible until it is completed, and completing never overwrites.
+ * Keys are relative to the lake's root, with `/` between their parts.
+ */
+
+import type { PreparedFile, UploadRef } from '../model/run.ts';
+
+/** Written into the object's metadata (S3) or the temporary name (local), so that an ambiguous answer can be settled. */
+export type UploadOwner = { run: bigint; token: bigint };
+
+/** One file on its way. Owned by its writer: finish() or abort() ends it. */
+export type Upload = {
+  /** Takes the chunk over; resolves when there is room for more, so that a slow lake slows its writer. */
+  write(chunk: Buffer): Promise<void>;
+  /** Resolves once every byte is durable in the lake and still invisible. */
+  finish(): Promise<PreparedFile>;
+  /** Gives up; never throws. Nothing stays, or the next recovery removes it. */
+  abort(): Promise<void>;
+};
+
+export type LakeObject = { key: string; bytes: number; modified: Date; etag: string };
+
+export type Lake = AsyncDisposable & {
+  /** For people: `s3://bucket/prefix` or `file:/path`; never a secret. */
+  readonly url: string;
+  startUpload(key: string, owner: UploadOwner, signal: AbortSignal): Promise<Upload>;
+  /**
+   * Makes the file visible, unless another file has its key. Safe to repeat, in another process too.
+   * Resolves once durable. Throws UPLOAD_EXPIRED when neither the upload nor the file of this run and token is there,
+   * LAKE_KEY_TAKEN when a file of somebody else has the key.
+   */
+  completeUpload(file: PreparedFile, owner: UploadOwner, signal: AbortSignal): Promise<void>;
+  abortUpload(key: string, upload: UploadRef, signal: AbortSignal): Promise<void>;
+  /** Aborts every open upload below the prefix, also those of dead processes; returns how many. */
+  abortUploads(prefix: string, signal: AbortSignal): Promise<number>;
+  /** Writes a small object once. `exists` when the key is taken; then nothing was written. */
+  putIfAbsent(key: string, body: Buffer, signal: AbortSignal): Promise<'created' | 'exists'>;
+  head(key: string, signal: AbortSignal): Promise<LakeObject | null>;
+  /** The object's bytes, `range` as [first, afterLast). Throws LAKE_NOT_FOUND. */
+  get(key: string, signal: AbortSignal, range?: [number, number]): Promise<Buffer>;
+  list(prefix: string, signal: AbortSignal): AsyncIterable<LakeObject>;
+  delete(keys: string[], signal: AbortSignal): Promise<void>;
+};

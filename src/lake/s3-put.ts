@@ -1,0 +1,59 @@
+/** Writes a small object once. Invariant: a mark of our own in its metadata tells our object from an equal one of somebody else. */
+
+import { randomUUID } from 'node:crypto';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
+import { metadataOf } from './s3-complete.ts';
+import { faultOf, isConditionUnmet, isUnknownToServer } from './s3-fault.ts';
+import type { S3Session } from './s3-session.ts';
+import { crc32Text, encryption } from './s3-upload.ts';
+
+const MARK = 'tidemark-put';
+
+/** PutObject under `If-None-Match: *`; see Lake.putIfAbsent. Where the server refuses the condition: a look, then a put. */
+export async function putS3(
+  s3: S3Session,
+  key: string,
+  body: Buffer,
+  signal: AbortSignal,
+): Promise<'created' | 'exists'> {
+  const mark = randomUUID();
+  let conditional = true;
+  // Whether an attempt before may have arrived though its answer did not.
+  let unclear = false;
+  const write = async (abortSignal: AbortSignal): Promise<'created' | 'exists'> => {
+    if (!conditional) {
+      const holder = await metadataOf(s3, key, abortSignal);
+      if (holder !== null) return holder[MARK] === mark ? 'created' : 'exists';
+    }
+    try {
+      await s3.client.send(putCommand(s3, key, body, mark, conditional), { abortSignal });
+      return 'created';
+    } catch (error) {
+      const fault = faultOf(error);
+      if (isUnknownToServer(fault) && conditional) {
+        conditional = false;
+        return write(abortSignal);
+      }
+      if (isConditionUnmet(fault)) {
+        return unclear && (await metadataOf(s3, key, abortSignal))?.[MARK] === mark ? 'created' : 'exists';
+      }
+      unclear = true;
+      throw error;
+    }
+  };
+  const call = { operation: 'PutObject', permission: 's3:PutObject', key, bytes: body.length };
+  return s3.call(call, (abortSignal) => write(abortSignal), signal);
+}
+
+function putCommand(s3: S3Session, key: string, body: Buffer, mark: string, conditional: boolean): PutObjectCommand {
+  return new PutObjectCommand({
+    ...s3.common,
+    ...encryption(s3),
+    Key: s3.objectKey(key),
+    Body: body,
+    ContentLength: body.length,
+    Metadata: { [MARK]: mark },
+    ...(s3.settings.checksums === 'none' ? {} : { ChecksumCRC32: crc32Text(body) }),
+    ...(conditional ? { IfNoneMatch: '*' } : {}),
+  });
+}

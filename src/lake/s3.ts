@@ -1,0 +1,42 @@
+/** The lake in a bucket. Invariant: what is being written is a multipart upload, invisible until it is completed under a condition. */
+
+import type { Lake } from './lake.ts';
+import { completeS3 } from './s3-complete.ts';
+import { deleteS3 } from './s3-delete.ts';
+import { getS3, headS3 } from './s3-get.ts';
+import { listObjects, listUploads } from './s3-list.ts';
+import { createPartBuffers } from './s3-parts.ts';
+import { putS3 } from './s3-put.ts';
+import { openSession, type S3Session } from './s3-session.ts';
+import { abortS3Upload, startS3Upload } from './s3-upload.ts';
+import type { LakeOptions, S3Settings } from './settings.ts';
+
+/** The lake below `s3://bucket/prefix`. Connects to nothing yet. Throws CONFIG_INVALID. */
+export function openS3Lake(at: { bucket: string; prefix: string }, settings: S3Settings, options: LakeOptions): Lake {
+  const s3 = openSession(at.bucket, at.prefix, settings, options);
+  const buffers = createPartBuffers();
+  return {
+    url: `s3://${at.bucket}${at.prefix === '' ? '' : `/${at.prefix}`}`,
+    startUpload: (key, owner, signal) => startS3Upload(s3, buffers, key, owner, signal),
+    completeUpload: (file, owner, signal) => completeS3(s3, file, owner, signal),
+    abortUpload: (key, upload, signal) => abortS3Upload(s3, key, upload.id, signal),
+    abortUploads: (prefix, signal) => abortAll(s3, prefix, signal),
+    putIfAbsent: (key, body, signal) => putS3(s3, key, body, signal),
+    head: (key, signal) => headS3(s3, key, signal),
+    get: (key, signal, range) => getS3(s3, key, signal, range),
+    list: (prefix, signal) => listObjects(s3, prefix, signal),
+    delete: (keys, signal) => deleteS3(s3, keys, signal),
+    async [Symbol.asyncDispose]() {
+      s3.client.destroy();
+    },
+  };
+}
+
+async function abortAll(s3: S3Session, prefix: string, signal: AbortSignal): Promise<number> {
+  let count = 0;
+  for await (const { key, id } of listUploads(s3, prefix, signal)) {
+    await abortS3Upload(s3, key, id, signal);
+    count++;
+  }
+  return count;
+}
