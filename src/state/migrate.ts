@@ -22,12 +22,7 @@ async function migrate(tx: StateTx, database: StateDatabase): Promise<Migrated> 
   const { db, schema } = tx;
   // Of the transaction, not of the session: behind a pooler a session's lock is left with a stranger.
   await sql`select pg_advisory_xact_lock(hashtextextended(${`tidemark migrate ${schema}`}, 0))`.execute(db);
-  const there = await sql<{ table_there: boolean }>`
-    select c.oid is not null as table_there from pg_namespace n
-    left join pg_class c on c.relnamespace = n.oid and c.relname = 'tidemark_migration'
-    where n.nspname = ${schema}`.execute(db);
-  const schemaThere = there.rows.length > 0;
-  const from = there.rows[0]?.table_there ? await versionIn(tx) : 0;
+  const { schemaThere, version: from } = await lookUp(tx);
   refuseNewer(from, schema);
   const todo = MIGRATIONS.filter(({ version }) => version > from);
   try {
@@ -57,13 +52,18 @@ async function createVersionTable({ db, schema }: StateTx): Promise<void> {
   await sql`comment on table ${table} is 'Migrations of this schema that were applied.'`.execute(db);
 }
 
-/** The schema's version. Throws what Postgres throws when there is none. */
-export async function versionIn({ db }: StateTx): Promise<number> {
-  const row = await db
+/** What is there; version 0: no state store. Reads the catalog first, which is open to roles without any right on the schema. */
+export async function lookUp({ db, schema }: StateTx): Promise<{ schemaThere: boolean; version: number }> {
+  const { rows } = await sql<{ migrated: boolean }>`
+    select c.oid is not null as migrated from pg_namespace n
+    left join pg_class c on c.relnamespace = n.oid and c.relname = 'tidemark_migration'
+    where n.nspname = ${schema}`.execute(db);
+  if (!rows[0]?.migrated) return { schemaThere: rows.length > 0, version: 0 };
+  const latest = await db
     .selectFrom('tidemark_migration')
     .select(({ fn }) => fn.max('version').as('version'))
-    .executeTakeFirstOrThrow();
-  return row.version ?? 0;
+    .executeTakeFirst();
+  return { schemaThere: true, version: latest?.version ?? 0 };
 }
 
 export function refuseNewer(version: number, schema: string): void {

@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import { TidemarkError } from '../model/error.ts';
 import { StateConnections } from './connections.ts';
 import { StateDatabase } from './database.ts';
-import { type Migrated, migrateState, refuseNewer, versionIn } from './migrate.ts';
+import { lookUp, type Migrated, migrateState, refuseNewer } from './migrate.ts';
 import { VERSION } from './migrations.ts';
 import { StateStore } from './state-store.ts';
 
@@ -53,22 +53,17 @@ function openDatabase({ connect, maxConnections, schema }: Omit<StateOptions, 'm
 
 /** Version 0: nothing there. */
 async function look(database: StateDatabase, signal: AbortSignal): Promise<{ version: number; id?: string }> {
-  try {
-    return await database.transact(
-      'read the version',
-      async (tx) => {
-        const version = await versionIn(tx);
-        refuseNewer(version, tx.schema);
-        if (version === 0) return { version };
-        const { id } = await tx.db.selectFrom('store').select('id').executeTakeFirstOrThrow();
-        return { version, id };
-      },
-      signal,
-    );
-  } catch (error) {
-    if (error instanceof TidemarkError && error.code === 'STATE_NOT_MIGRATED') return { version: 0 };
-    throw error;
-  }
+  return database.transact(
+    'read the version',
+    async (tx) => {
+      const { version } = await lookUp(tx);
+      refuseNewer(version, tx.schema);
+      if (version === 0) return { version };
+      const { id } = await tx.db.selectFrom('store').select('id').executeTakeFirstOrThrow();
+      return { version, id };
+    },
+    signal,
+  );
 }
 
 function notMigrated(version: number, schema: string): TidemarkError {
