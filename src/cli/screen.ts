@@ -26,7 +26,7 @@ export function createScreen(terminal: Terminal): Screen {
   const render = () => {
     const shown = lines
       .slice(0, Math.max((terminal.rows ?? 24) - 1, 1))
-      .map((line) => fit(line, terminal.columns ?? 80));
+      .map((line) => cut(line, terminal.columns ?? 80));
     return shown.map((line) => `${line}\n`).join('');
   };
   const redraw = (above: string) => {
@@ -52,7 +52,7 @@ export function createScreen(terminal: Terminal): Screen {
 }
 
 /** A line that wraps would be erased by half. */
-function fit(line: string, columns: number): string {
+function cut(line: string, columns: number): string {
   return stripVTControlCharacters(line).length < columns
     ? line
     : `${stripVTControlCharacters(line).slice(0, columns - 2)}…`;

@@ -1,0 +1,107 @@
+/** Turns a URL and the environment into what pg needs. Pure. Invariant: sslmode means what it means to libpq, whatever pg makes of it. */
+
+import type pg from 'pg';
+import { TidemarkError } from '../model/error.ts';
+import { type DatabaseUrl, parseDatabaseUrl, SSL_MODES, type SslMode } from './database-url.ts';
+
+export type DatabaseRole = 'source' | 'state';
+
+export type ConnectOptions = {
+  /** Which database it is: errors are SOURCE_* or STATE_*. */
+  role: DatabaseRole;
+  url: string;
+  /** `tls.ca` of the configuration: absolute path of a PEM file. */
+  caFile?: string | null;
+  /** Default `tidemark`. */
+  applicationName?: string;
+  /** Limit of one attempt to connect; default 10 seconds, or the URL's connect_timeout. */
+  connectMs?: number;
+  /** Default: process.env. */
+  env?: Record<string, string | undefined>;
+};
+
+export type TlsOptions = {
+  /** What to try, in order; the second one only if the server refuses the first. */
+  attempts: ('tls' | 'plain')[];
+  verify: 'none' | 'chain' | 'full';
+  /** PEM file; `system`: the roots that Node brings; null: `~/.postgresql/root.crt` if it is there, else by `verify`. */
+  ca: string | null;
+  certFile: string | null;
+  keyFile: string | null;
+};
+
+export type ConnectionPlan = { client: pg.ClientConfig; tls: TlsOptions; connectMs: number };
+
+const CONNECT_MS = 10_000;
+const ATTEMPTS: Record<SslMode, ('tls' | 'plain')[]> = {
+  disable: ['plain'],
+  allow: ['plain', 'tls'],
+  prefer: ['tls', 'plain'],
+  require: ['tls'],
+  'verify-ca': ['tls'],
+  'verify-full': ['tls'],
+};
+
+/** Everything but the files. Throws CONFIG_INVALID, without the password. */
+export function connectionOptions(options: ConnectOptions): ConnectionPlan {
+  const env = options.env ?? process.env;
+  const url = parseDatabaseUrl(options.url, `the ${options.role}'s URL`);
+  const seconds = url.connectTimeout ?? 0;
+  return {
+    client: {
+      host: url.host,
+      port: url.port,
+      user: url.user,
+      password: url.password,
+      database: url.database,
+      options: url.options,
+      enableChannelBinding: url.channelBinding,
+      application_name: options.applicationName ?? 'tidemark',
+      // A peer that vanished without a word is noticed by the kernel, not by a query that waits for ever.
+      keepAlive: true,
+      keepAliveInitialDelayMillis: 10_000,
+    },
+    tls: tlsOptions(url, options, env),
+    connectMs: options.connectMs ?? (seconds > 0 ? seconds * 1000 : CONNECT_MS),
+  };
+}
+
+function tlsOptions(url: DatabaseUrl, options: ConnectOptions, env: Record<string, string | undefined>): TlsOptions {
+  const named = url.sslmode ?? modeOf(env.PGSSLMODE, options.role);
+  const urlCa = url.sslrootcert ?? (env.PGSSLROOTCERT || null);
+  const ca = options.caFile ?? urlCa;
+  if (options.caFile && named && ['disable', 'allow', 'prefer'].includes(named)) {
+    throw new TidemarkError('CONFIG_INVALID', `tls.ca asks for a verified ${options.role}, sslmode=${named} does not`, {
+      hint: 'use sslmode=verify-full, or take tls.ca out',
+    });
+  }
+  // Who names an authority wants the server checked; libpq's default (prefer) would go on without TLS if it must.
+  const mode = named ?? (ca ? 'verify-full' : 'prefer');
+  const socket = (url.host ?? env.PGHOST ?? '').startsWith('/');
+  const verify =
+    mode === 'verify-full' ? 'full' : mode === 'verify-ca' || (mode === 'require' && ca) ? 'chain' : 'none';
+  if (ca === 'system' && verify !== 'full') {
+    throw new TidemarkError(
+      'CONFIG_INVALID',
+      `sslrootcert=system with sslmode=${mode} would trust any server that a public authority knows`,
+      {
+        hint: 'use sslmode=verify-full',
+      },
+    );
+  }
+  return {
+    attempts: socket ? ['plain'] : ATTEMPTS[mode],
+    verify,
+    ca,
+    certFile: url.sslcert ?? (env.PGSSLCERT || null),
+    keyFile: url.sslkey ?? (env.PGSSLKEY || null),
+  };
+}
+
+function modeOf(text: string | undefined, role: DatabaseRole): SslMode | undefined {
+  if (!text) return undefined;
+  if (SSL_MODES.includes(text as SslMode)) return text as SslMode;
+  throw new TidemarkError('CONFIG_INVALID', `PGSSLMODE, which counts for the ${role}'s URL, is not a known sslmode`, {
+    hint: `it is one of ${SSL_MODES.join(', ')}`,
+  });
+}
