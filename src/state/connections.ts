@@ -5,12 +5,12 @@
 
 import type { PostgresPool, PostgresPoolClient } from 'kysely';
 import type pg from 'pg';
+import { disconnect } from '../postgres/connect.ts';
 
 /** How long the answer to one statement may take: beyond the server's own limit, for a network that swallows everything. */
 const ANSWER_MS = 40_000;
 /** How long to wait for a connection that others use: all their statements have limits, so this is a defect's end. */
 const TURN_MS = 120_000;
-const GOODBYE_MS = 2_000;
 
 export class StateConnections implements PostgresPool {
   readonly options = {};
@@ -133,14 +133,7 @@ class Connection implements PostgresPoolClient {
 
   /** Never throws. */
   async close(): Promise<void> {
-    const stream = this.#client.connection.stream;
-    if (this.broken) {
-      stream.destroy();
-      return;
-    }
-    // Saying goodbye waits for the server's end of the connection, which may be gone without a word.
-    const limit = setTimeout(() => stream.destroy(), GOODBYE_MS);
-    await this.#client.end().catch(() => {});
-    clearTimeout(limit);
+    if (this.broken) this.#client.connection.stream.destroy();
+    else await disconnect(this.#client);
   }
 }

@@ -53,7 +53,7 @@ export class StateDatabase implements AsyncDisposable {
         const reached = this.#connections.user !== undefined;
         if (wait === undefined || !reached || !worthRepeating(error)) throw stateError(error, doing, this.place());
         this.log.warn({ err: error, attempt }, `state store: ${doing} is tried again`);
-        await sleep(wait, undefined, { signal });
+        await sleep(wait, undefined, { signal }).catch(() => {});
       }
     }
   }

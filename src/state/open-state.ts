@@ -1,17 +1,16 @@
 /** Opens the state store, creating or upgrading it when that is wanted. */
 
-import type pg from 'pg';
 import type { Logger } from 'pino';
 import { TidemarkError } from '../model/error.ts';
+import { connect } from '../postgres/connect.ts';
+import type { ConnectOptions } from '../postgres/connect-options.ts';
 import { StateConnections } from './connections.ts';
 import { StateDatabase } from './database.ts';
 import { lookUp, type Migrated, migrateState, refuseNewer } from './migrate.ts';
 import { VERSION } from './migrations.ts';
 import { StateStore } from './state-store.ts';
 
-export type StateOptions = {
-  /** Opens one connection, with a time limit of its own; throws STATE_UNREACHABLE and the like. */
-  connect: (signal: AbortSignal) => Promise<pg.Client>;
+export type StateOptions = Omit<ConnectOptions, 'role'> & {
   schema: string;
   /** One is enough: no call needs two. */
   maxConnections: number;
@@ -45,10 +44,11 @@ export async function migrateOnly(
   return await migrateState(database, signal);
 }
 
-function openDatabase({ connect, maxConnections, schema }: Omit<StateOptions, 'migrate'>, log: Logger): StateDatabase {
+function openDatabase(options: Omit<StateOptions, 'migrate'>, log: Logger): StateDatabase {
   // Not the caller's signal: after it, leases are still to be given back.
   const never = new AbortController().signal;
-  return new StateDatabase(new StateConnections(() => connect(never), maxConnections), schema, log);
+  const open = () => connect({ ...options, role: 'state' }, never);
+  return new StateDatabase(new StateConnections(open, options.maxConnections), options.schema, log);
 }
 
 /** Version 0: nothing there. */

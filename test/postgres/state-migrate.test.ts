@@ -5,10 +5,9 @@ import { expect, test } from 'vitest';
 import { migrateOnly } from '../../src/state/open-state.ts';
 import { createDatabase, type TestDatabase } from '../support/postgres.ts';
 import { ROOT } from '../support/postgres-server.ts';
-import { connector, isHeld, never, openAt, PLAN, silent, take } from '../support/state.ts';
+import { isHeld, never, openAt, PLAN, silent, take } from '../support/state.ts';
 
-const migrate = (url: string, schema = 'tidemark') =>
-  migrateOnly({ connect: connector(url), schema, maxConnections: 1 }, silent, never);
+const migrate = (url: string, schema = 'tidemark') => migrateOnly({ url, schema, maxConnections: 1 }, silent, never);
 
 const grant = (fragment: string) =>
   expect.objectContaining({ code: 'STATE_GRANT', hint: expect.stringContaining(fragment) });

@@ -1,6 +1,5 @@
 /** State stores for tests, each in a database of its own. */
 
-import pg from 'pg';
 import { pino } from 'pino';
 import type { Mark } from '../../src/model/mark.ts';
 import type { Prepared } from '../../src/model/run.ts';
@@ -13,20 +12,8 @@ export const silent = pino({ level: 'silent' });
 /** A signal that never fires. */
 export const never = new AbortController().signal;
 
-export function connector(url: string): StateOptions['connect'] {
-  return async () => {
-    const client = new pg.Client({ connectionString: url });
-    await client.connect();
-    return client;
-  };
-}
-
 export function openAt(url: string, options: Partial<StateOptions> = {}): Promise<StateStore> {
-  return openState(
-    { connect: connector(url), schema: 'tidemark', maxConnections: 1, migrate: 'if-needed', ...options },
-    silent,
-    never,
-  );
+  return openState({ url, schema: 'tidemark', maxConnections: 1, migrate: 'if-needed', ...options }, silent, never);
 }
 
 export const wanted = (...folders: string[]) =>
