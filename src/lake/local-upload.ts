@@ -32,8 +32,8 @@ export async function startLocalUpload(
   const queue = writeQueue(file);
   let over = false;
   const check = () => {
-    signal.throwIfAborted();
     if (over) throw new TidemarkError('INTERNAL', 'this upload is over', { key });
+    signal.throwIfAborted();
   };
   return {
     async write(chunk) {

@@ -60,9 +60,9 @@ export async function startS3Upload(
   let over = false;
 
   const check = () => {
-    if (failure !== undefined) throw failure.error;
-    signal.throwIfAborted();
     if (over) throw new TidemarkError('INTERNAL', 'this upload is over', { key });
+    signal.throwIfAborted();
+    if (failure !== undefined) throw failure.error;
   };
   const send = (buffer: Buffer, length: number, part: number) => {
     const sent = uploadPart(s3, key, id, part, buffer.subarray(0, length), stop.signal)

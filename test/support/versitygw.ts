@@ -1,0 +1,71 @@
+/** A real S3 server for tests, where there is one. Invariant: started on a free port over a new folder, killed and removed at the end. */
+
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { homedir, tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+const CACHE = fileURLToPath(new URL('../../.cache/bin/versitygw', import.meta.url));
+
+export type Versitygw = AsyncDisposable & { endpoint: string; bucketName: string; folder: string };
+
+/** Keys of the server; it checks every signature. */
+export const VERSITYGW_KEYS = { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'testtest' };
+
+/** The binary's path; null when there is none, but an error where nothing may be skipped (`TIDEMARK_NO_SKIP`). */
+export function findVersitygw(): string | null {
+  const onPath = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, 'versitygw'));
+  const places = [process.env.VERSITYGW, ...onPath, join(homedir(), 'go/bin/versitygw'), CACHE];
+  const found = places.find((place) => place !== undefined && place !== '' && existsSync(place));
+  if (found === undefined && process.env.TIDEMARK_NO_SKIP) {
+    throw new Error('no versitygw here and nothing may be skipped: run .ci/versitygw');
+  }
+  return found ?? null;
+}
+
+/** Starts it with one bucket, `lake`. */
+export async function startVersitygw(binary: string): Promise<Versitygw> {
+  const base = await mkdtemp(join(tmpdir(), 'tidemark-versitygw-'));
+  await mkdir(join(base, 'data', 'lake'), { recursive: true });
+  const port = await freePort();
+  const args = ['--access', VERSITYGW_KEYS.AWS_ACCESS_KEY_ID, '--secret', VERSITYGW_KEYS.AWS_SECRET_ACCESS_KEY];
+  const options = ['--port', `127.0.0.1:${port}`, '--keep-alive', '--quiet'];
+  const server = spawn(binary, [...args, ...options, 'posix', join(base, 'data')], { stdio: 'ignore' });
+  const ended = new Promise<void>((resolve) => server.once('exit', () => resolve()));
+  const endpoint = `http://127.0.0.1:${port}`;
+  for (let tries = 0; !(await answers(endpoint)); tries++) {
+    if (tries === 100 || server.exitCode !== null) throw new Error('versitygw does not start');
+    await delay(50);
+  }
+  return {
+    endpoint,
+    bucketName: 'lake',
+    folder: join(base, 'data', 'lake'),
+    async [Symbol.asyncDispose]() {
+      server.kill('SIGKILL');
+      await ended;
+      await rm(base, { recursive: true, force: true });
+    },
+  };
+}
+
+async function answers(endpoint: string): Promise<boolean> {
+  try {
+    await (await fetch(endpoint)).arrayBuffer();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
