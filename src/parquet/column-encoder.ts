@@ -159,8 +159,9 @@ export class ColumnEncoder {
     }
     const words = new Int32Array(values.buffer, values.byteOffset, int64 ? 2 * count : count);
     const steps = this.#scratch.numbersFor(count);
-    if (!(int64 ? stepsOfInt64(words, count, steps) : stepsOfInt32(words, count, steps))) return null;
-    const delta = deltaPacked(words, int64, steps);
+    const width = int64 ? stepsOfInt64(words, count, steps) : stepsOfInt32(words, count, steps);
+    if (width < 0) return null;
+    const delta = deltaPacked(words, int64, steps, width);
     if (this.#delta.groups === 0) this.#delta = { pays: this.#deltaPays(delta, values, count), groups: PATIENCE };
     this.#delta.groups--;
     return this.#delta.pays ? delta : null;

@@ -35,15 +35,19 @@ export class Compressor {
   /** A buffer of at least so many bytes to lay a page out in; `compress` takes it back. */
   page(bytes: number): Buffer {
     if (this.codec === 'none' || bytes <= SYNCHRONOUS) return Buffer.allocUnsafe(bytes);
-    for (let i = this.#free.length - 1; i >= 0; i--) {
-      const buffer = this.#free[i];
-      if (buffer.length < bytes) continue;
-      this.#free.splice(i, 1);
+    let best = -1;
+    for (let i = 0; i < this.#free.length; i++) {
+      const length = this.#free[i].length;
+      // The tightest fit: a small page in a big buffer would make the next big page take fresh memory.
+      if (length >= bytes && (best < 0 || length < this.#free[best].length)) best = i;
+    }
+    if (best >= 0) {
+      const [buffer] = this.#free.splice(best, 1);
       this.#freeBytes -= buffer.length;
       return buffer;
     }
     // Rounded up, so that pages of nearly the same size share buffers.
-    return Buffer.allocUnsafeSlow(Math.ceil(bytes / 0x40000) * 0x40000);
+    return Buffer.allocUnsafeSlow(Math.ceil(bytes / 0x10000) * 0x10000);
   }
 
   /**

@@ -10,38 +10,46 @@ const EXACT = 2 ** 53;
 // Two such steps lie less than 2^53 apart, so a step's excess over the least one is exact too.
 const LONGEST_STEP = 2 ** 52;
 
-/** The most bytes that `writeDelta` takes for so many values. */
-export function deltaBound(count: number): number {
-  return 64 + Math.ceil(count / BLOCK) * (16 + 8 * BLOCK);
+/** The most bytes that `writeDelta` takes for so many values whose steps need `width` bits. */
+export function deltaBound(count: number, width: number): number {
+  return 64 + Math.ceil(count / BLOCK) * (16 + (width * BLOCK) / 8);
 }
 
-/** Fills steps[1, count) with each value's distance from the one before; false when one does not fit 32 bits: readers differ there. */
-export function stepsOfInt32(words: Int32Array, count: number, steps: Float64Array): boolean {
-  let fits = true;
+/**
+ * Fills steps[1, count) with each value's distance from the one before. Returns the bits that the widest range of steps needs; -1 when
+ * a step does not fit 32 bits, where readers differ.
+ */
+export function stepsOfInt32(words: Int32Array, count: number, steps: Float64Array): number {
+  let least = 0;
+  let greatest = 0;
   let previous = words[0];
   for (let i = 1; i < count; i++) {
     const value = words[i];
     const step = value - previous;
-    if (step !== (step | 0)) fits = false;
+    if (step < least) least = step;
+    if (step > greatest) greatest = step;
     steps[i] = step;
     previous = value;
   }
-  return fits;
+  return least < -0x80000000 || greatest > 0x7fffffff ? -1 : bitsOf(greatest - least);
 }
 
-/** The same for int64 values given as low and high words; false when a value or a step is too great to be exact in a double. */
-export function stepsOfInt64(words: Int32Array, count: number, steps: Float64Array): boolean {
-  let fits = true;
+/** The same for int64 values given as low and high words; -1 when a value or a step is too great to be exact in a double. */
+export function stepsOfInt64(words: Int32Array, count: number, steps: Float64Array): number {
+  let least = 0;
+  let greatest = 0;
   let previous = int64At(words, 0);
-  if (Math.abs(previous) >= EXACT) fits = false;
+  let fits = Math.abs(previous) < EXACT;
   for (let i = 1; i < count; i++) {
     const value = int64At(words, i);
     const step = value - previous;
-    if (Math.abs(value) >= EXACT || Math.abs(step) >= LONGEST_STEP) fits = false;
+    if (value >= EXACT || value <= -EXACT) fits = false;
+    if (step < least) least = step;
+    if (step > greatest) greatest = step;
     steps[i] = step;
     previous = value;
   }
-  return fits;
+  return !fits || least <= -LONGEST_STEP || greatest >= LONGEST_STEP ? -1 : bitsOf(greatest - least);
 }
 
 /** The value at `index` as a double: exact below 2^53. */

@@ -83,12 +83,12 @@ export function dictionaryIndices(indices: Uint16Array | null, size: number): Pa
   };
 }
 
-/** Integers as their steps; `words` are the values themselves, int64 as low and high words. */
-export function deltaPacked(words: Int32Array, int64: boolean, steps: Float64Array): PageValues {
+/** Integers as their steps, which need `width` bits; `words` are the values themselves, int64 as low and high words. */
+export function deltaPacked(words: Int32Array, int64: boolean, steps: Float64Array, width: number): PageValues {
   return {
     encoding: ENCODING.delta,
     fit: (from) => from + PAGE_BYTES / 8,
-    bound: (from, to) => deltaBound(to - from),
+    bound: (from, to) => deltaBound(to - from, width),
     write(from, to, out, at) {
       // A page without values still has the header that says so.
       const first = from === to ? 0 : int64 ? int64At(words, from) : words[from];
