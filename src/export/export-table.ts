@@ -62,7 +62,7 @@ export type TableOutcome =
 
 /** Resolves once the run is committed, or found nothing. Throws TidemarkError; then the mark is where it was. */
 export async function exportTable(deps: ExportDeps, work: TableWork, signal: AbortSignal): Promise<TableOutcome> {
-  const { state, lake, step } = deps;
+  const { state, step } = deps;
   const { lease, settings } = work;
   let writer: RawWriter | null = null;
   let prepared = false;

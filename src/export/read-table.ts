@@ -42,14 +42,20 @@ export async function readTable(
 ): Promise<ReadOutcome> {
   const { source } = deps;
   const previous = work.mark;
+  const facts = await source.facts(signal);
+  const planOf = (table: SourceTable) => {
+    const plan = planColumns(table, work.settings, facts.moneyScale);
+    checkSchemaChange(table, work.columns, plan);
+    return plan;
+  };
+  // Before a connection is taken: one on which something failed is closed, and a wrong configuration is no reason for that.
+  const expected = planOf(work.table);
   return source.use(async (client) => {
-    const facts = await source.facts(client);
     const look = await source.look(client, previous?.seen ?? [], deps.now());
     await deps.step('looked');
     const snapshot = await openSnapshot(client, work.table, source.statementTimeoutMs);
     const table = await currentTable(deps, client, work, snapshot);
-    const plan = planColumns(table, work.settings, facts.moneyScale);
-    checkSchemaChange(table, work.columns, plan);
+    const plan = table === work.table ? expected : planOf(table);
     const full = work.full || previous === null;
     const writer = openWriter({ plan, snapshot, full });
     const since = full ? null : previous;

@@ -46,7 +46,7 @@ export async function describeTables(
           then (select pg_catalog.sum(greatest(l.reltuples, 0)) from pg_catalog.pg_partition_tree(c.oid) t
                  join pg_catalog.pg_class l on l.oid = t.relid where t.isleaf)
           else greatest(c.reltuples, 0) end)::pg_catalog.float8 as estimate
-      from pg_catalog.unnest(${names.map((n) => n.schema)}::text[], ${names.map((n) => n.table)}::text[])
+      from rows from (pg_catalog.unnest(${names.map((n) => n.schema)}::text[]), pg_catalog.unnest(${names.map((n) => n.table)}::text[]))
         with ordinality w(schema, name, ord)
       join pg_catalog.pg_namespace n on n.nspname = w.schema
       join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = w.name and c.relkind in ('r', 'p')`,

@@ -86,7 +86,8 @@ async function finishedIds(client: pg.ClientBase, seen: IdRange[]): Promise<IdRa
     client,
     sql<{ finished: string | null }>`
       select pg_catalog.range_agg(pg_catalog.int8range(x, x + 1))::text as finished
-      from pg_catalog.unnest(${asked.map((r) => String(r.from))}::int8[], ${asked.map((r) => String(r.to - 1n))}::int8[]) r(a, b)
+      from rows from (pg_catalog.unnest(${asked.map((r) => String(r.from))}::int8[]),
+        pg_catalog.unnest(${asked.map((r) => String(r.to - 1n))}::int8[])) r(a, b)
       cross join lateral pg_catalog.generate_series(r.a, r.b) x
       where pg_catalog.pg_xact_status(x::text::pg_catalog.xid8) is distinct from 'in progress'`,
   );

@@ -3,10 +3,10 @@
  * doubt is closed, not handed on.
  */
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import type pg from 'pg';
 import type { IdRange } from '../model/mark.ts';
+import { disconnect } from './connect.ts';
 import { type Look, lookAtActivity } from './look.ts';
 import { rowsOf } from './query.ts';
 import { TypeCatalog } from './type-catalog.ts';
@@ -90,7 +90,6 @@ export class Source implements AsyncDisposable {
       const client = await this.#options.connect(signal);
       const open: Open = { client, pid: (client as unknown as { processID: number }).processID };
       this.#open.add(open);
-      // Without a listener a connection that breaks while idle would end the process.
       client.on('error', () => this.#forget(open));
       return open;
     } finally {
@@ -106,14 +105,12 @@ export class Source implements AsyncDisposable {
 
   async #close(open: Open): Promise<void> {
     this.#forget(open);
-    // A connection in doubt may never answer a goodbye.
-    await Promise.race([open.client.end().catch(() => {}), sleep(500, undefined, { ref: false })]);
-    (open.client as unknown as { connection: { stream: { destroy(): void } } }).connection.stream.destroy();
+    await disconnect(open.client);
   }
 
   /** What holds for the server; asked once. */
-  facts(client: pg.ClientBase): Promise<ServerFacts> {
-    this.#facts ??= readFacts(client).catch((error) => {
+  facts(signal: AbortSignal): Promise<ServerFacts> {
+    this.#facts ??= this.use(readFacts, signal).catch((error) => {
       this.#facts = null;
       throw error;
     });
