@@ -1,0 +1,36 @@
+/** What `--table` means. Pure. */
+
+import { TidemarkError } from '../model/error.ts';
+import { displayName, type TableSettings } from '../model/table.ts';
+import { ambiguous, type KnownTable, unknownTable } from './resolve-tables.ts';
+import { candidates, splitNames } from './table-pattern.ts';
+
+/**
+ * The configured tables that are named, each once, in the order of the names. `wanted`: the values of --table, each one name
+ * or several with commas between them. `known`: every table of the source, to tell a skipped one from one that is not there.
+ * Throws USAGE, TABLE_UNKNOWN, TABLE_AMBIGUOUS.
+ */
+export function selectTables(wanted: string[], configured: TableSettings[], known: KnownTable[]): TableSettings[] {
+  const selected = new Set<TableSettings>();
+  for (const pattern of wanted.flatMap(splitNames)) {
+    const written = [pattern.schema, pattern.table]
+      .filter((part) => part !== null)
+      .map(({ text, exact }) => (exact ? `"${text.replaceAll('"', '""')}"` : text))
+      .join('.');
+    const there = candidates(pattern, known);
+    if (there.length === 0) throw unknownTable(written, known);
+    const found = there.flatMap(({ name }) =>
+      configured.filter((each) => displayName(each.name) === displayName(name)),
+    );
+    if (found.length > 1) throw ambiguous(written, found);
+    if (found.length === 0) {
+      const table = displayName(there[0].name);
+      throw new TidemarkError('TABLE_UNKNOWN', `${table} is in the source, but the configuration leaves it out`, {
+        hint: 'give it an entry under tables:, without skip',
+        table,
+      });
+    }
+    selected.add(found[0]);
+  }
+  return [...selected];
+}

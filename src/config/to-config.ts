@@ -1,0 +1,99 @@
+/** From the file's keys to the program's configuration: defaults, absolute paths, and what one key alone cannot tell. Pure. */
+
+import os from 'node:os';
+import path from 'node:path';
+import { parseLakeUrl } from '../lake/url.ts';
+import { TidemarkError } from '../model/error.ts';
+import { parseDatabaseUrl } from '../postgres/database-url.ts';
+import type { Config } from './config.ts';
+import type { ParsedConfig } from './schema.ts';
+import { isPattern } from './table-pattern.ts';
+import type { Path } from './yaml-text.ts';
+
+const DAY = 86_400_000;
+
+/** `file`: its absolute path. */
+export function toConfig(parsed: ParsedConfig, file: string): Config {
+  const { source, state = {}, defaults = {}, spool = {} } = parsed;
+  const baseDir = path.dirname(file);
+  const absolute = (name: string | undefined) => (name === undefined ? null : path.resolve(baseDir, name));
+  const isSource = sharesSource(parsed);
+  const sourceCa = absolute(source.tls?.ca);
+  return {
+    file,
+    baseDir,
+    source: {
+      url: source.url,
+      caFile: sourceCa,
+      connections: source.connections ?? 2,
+      statementTimeoutMs: source.statement_timeout ?? 1_800_000,
+    },
+    state: {
+      url: state.url ?? source.url,
+      caFile: absolute(state.tls?.ca) ?? (isSource ? sourceCa : null),
+      schema: state.schema ?? 'tidemark',
+      isSource,
+    },
+    lake: { url: parsed.lake, baseDir, s3: parsed.s3 },
+    spool: {
+      path: absolute(spool.path) ?? path.join(os.tmpdir(), `tidemark-${os.userInfo().uid}`),
+      limitBytes: spool.limit ?? 4 * 2 ** 30,
+    },
+    defaults: {
+      lateMs: defaults.late ?? 3_600_000,
+      marginMs: defaults.margin ?? 10_000,
+      fileBytes: defaults.file_size ?? 128 * 2 ** 20,
+      chunkBytes: defaults.chunk ?? 5 * 2 ** 30,
+      compression: defaults.compression ?? 'zstd',
+      leaseMs: defaults.lease ?? 60_000,
+      retentionMs: defaults.retention ?? 7 * DAY,
+      merge: defaults.merge ?? 'rewrite',
+    },
+    tables: parsed.tables ?? [{ table: 'public.*' }],
+  };
+}
+
+function sharesSource({ source, state }: ParsedConfig): boolean {
+  return state?.url === undefined || state.url === source.url;
+}
+
+export type Misplaced = { path: Path; message: string; hint?: string };
+
+/** What no single key's form shows. */
+export function contradictions(parsed: ParsedConfig, file: string): Misplaced[] {
+  const found: Misplaced[] = [];
+  const check = (at: Path, run: () => unknown) => {
+    try {
+      run();
+    } catch (error) {
+      if (!(error instanceof TidemarkError)) throw error;
+      found.push({ path: at, message: error.message, hint: error.hint });
+    }
+  };
+  check(['source', 'url'], () => parseDatabaseUrl(parsed.source.url, "the source's URL"));
+  const { url } = parsed.state ?? {};
+  if (url !== undefined) check(['state', 'url'], () => parseDatabaseUrl(url, "the state's URL"));
+  for (const [i, { target }] of (parsed.loads ?? []).entries()) {
+    check(['loads', i, 'target'], () => parseDatabaseUrl(target, "the target's URL"));
+  }
+  check(['lake'], () => parseLakeUrl(parsed.lake, path.dirname(file)));
+  if (parsed.source.connections === 1 && sharesSource(parsed)) {
+    const message =
+      'source.connections must be at least 2 while the state store lives in the source: one reads, one keeps the state';
+    found.push({
+      path: ['source', 'connections'],
+      message,
+      hint: 'or give the state a database of its own: state.url',
+    });
+  }
+  for (const [i, { table, as }] of (parsed.tables ?? []).entries()) {
+    check(['tables', i, 'table'], () => {
+      if (isPattern(table) && as !== undefined) {
+        throw new TidemarkError('CONFIG_INVALID', '`as` names one folder, and a pattern stands for many tables', {
+          hint: 'give the table an entry of its own, with its `as`',
+        });
+      }
+    });
+  }
+  return found;
+}
