@@ -11,6 +11,7 @@ import pg from 'pg';
 import { TidemarkError } from '../model/error.ts';
 import { type ConnectPlace, connectError, plainRefused, tlsRefused } from './connect-error.ts';
 import { type ConnectionPlan, type ConnectOptions, connectionOptions } from './connect-options.ts';
+import { CopySocket } from './copy-socket.ts';
 
 const GOODBYE_MS = 2_000;
 
@@ -31,7 +32,10 @@ export async function connect(options: ConnectOptions, signal: AbortSignal): Pro
   const secure = plan.tls.attempts.includes('tls') ? await tlsSettings(plan, options) : null;
   for (const [i, attempt] of plan.tls.attempts.entries()) {
     const last = i === plan.tls.attempts.length - 1;
-    const client = new pg.Client({ ...plan.client, types, ssl: attempt === 'tls' ? secure! : false });
+    const ssl = attempt === 'tls' ? secure! : false;
+    // TLS reads by itself and gives each chunk a buffer of its own; without it we can do better.
+    const stream = ssl ? undefined : () => new CopySocket();
+    const client = new pg.Client({ ...plan.client, types, ssl, stream });
     // Without a listener, a connection that the server ends while nobody uses it ends the process.
     client.on('error', () => {});
     try {

@@ -7,6 +7,7 @@ import type { Socket } from 'node:net';
 import type pg from 'pg';
 import { TidemarkError } from '../model/error.ts';
 import { CopyFrames } from './copy-frames.ts';
+import { CopySocket } from './copy-socket.ts';
 
 export type CopySink = {
   copyData(bytes: Buffer, view: DataView, start: number, end: number): void;
@@ -88,8 +89,11 @@ class CopyOut implements pg.Submittable {
     this.#stream = stream;
     // Before the COPY is sent: by the time of CopyOutResponse pg's parser would already hold rows.
     this.#pgListeners = stream.listeners('data') as Listener[];
-    stream.removeAllListeners('data');
-    stream.on('data', this.#onData);
+    if (stream instanceof CopySocket) stream.sink = this.#onData;
+    else {
+      stream.removeAllListeners('data');
+      stream.on('data', this.#onData);
+    }
     this.#signal.addEventListener('abort', this.#onAbort, { once: true });
     this.#start({
       pause: () => {
@@ -118,15 +122,21 @@ class CopyOut implements pg.Submittable {
   #handBack(): void {
     const stream = this.#stream!;
     this.#signal.removeEventListener('abort', this.#onAbort);
-    stream.off('data', this.#onData);
-    for (const listener of this.#pgListeners) stream.on('data', listener);
+    this.#letGo(stream);
+    for (const listener of this.#pgListeners)
+      if (!stream.listeners('data').includes(listener)) stream.on('data', listener);
     // The last group may have paused the socket; pg would then wait for ever for the COMMIT's answer.
     if (this.#paused) stream.resume();
   }
 
+  #letGo(stream: Socket): void {
+    if (stream instanceof CopySocket) stream.sink = null;
+    else stream.off('data', this.#onData);
+  }
+
   #destroy(error: unknown): void {
     this.#signal.removeEventListener('abort', this.#onAbort);
-    this.#stream?.off('data', this.#onData);
+    if (this.#stream) this.#letGo(this.#stream);
     this.#stream?.destroy();
     this.#settle(error ?? new Error('aborted'));
   }
