@@ -61,16 +61,18 @@ export class ColumnEncoder {
   readonly column: ParquetColumn;
   readonly #compressor: Compressor;
   readonly #scratch: Scratch;
+  readonly #pageBytes: number;
   readonly #writer = new ThriftWriter(64);
   /** Groups until a dictionary is tried again. */
   #dictionaryPause = 0;
   /** Whether delta made a sample smaller, and for how many groups that holds. */
   #delta = { pays: false, groups: 0 };
 
-  constructor(column: ParquetColumn, compressor: Compressor, scratch: Scratch) {
+  constructor(column: ParquetColumn, compressor: Compressor, scratch: Scratch, pageBytes: number) {
     this.column = column;
     this.#compressor = compressor;
     this.#scratch = scratch;
+    this.#pageBytes = pageBytes;
   }
 
   /** The chunk of one row group, at once when its pages are small. Throws INTERNAL when `data` contradicts itself. */
@@ -121,18 +123,18 @@ export class ColumnEncoder {
     const { type } = this.column;
     const { count } = data;
     if (type.physical === 'boolean') {
-      return { values: plainBooleans(values, data.repeated === true), dictionary: null };
+      return { values: plainBooleans(values, data.repeated === true, this.#pageBytes), dictionary: null };
     }
     const dictionary = this.#dictionary(values, data);
     if (dictionary) {
       const indices = dictionary.size === 1 ? null : dictionary.indices;
-      return { values: dictionaryIndices(indices, dictionary.size), dictionary };
+      return { values: dictionaryIndices(indices, dictionary.size, this.#pageBytes), dictionary };
     }
     const delta = this.#deltaValues(values, count);
     if (delta) return { values: delta, dictionary: null };
     const width = plainWidth(type);
-    if (width > 0) return { values: plainFixed(values, width), dictionary: null };
-    return { values: plainBytes(values, this.#offsets(values, count), count), dictionary: null };
+    if (width > 0) return { values: plainFixed(values, width, this.#pageBytes), dictionary: null };
+    return { values: plainBytes(values, this.#offsets(values, count), count, this.#pageBytes), dictionary: null };
   }
 
   #dictionary(values: Buffer, data: ColumnData): Dictionary | null {
@@ -161,7 +163,7 @@ export class ColumnEncoder {
     const steps = this.#scratch.numbersFor(count);
     const width = int64 ? stepsOfInt64(words, count, steps) : stepsOfInt32(words, count, steps);
     if (width < 0) return null;
-    const delta = deltaPacked(words, int64, steps, width);
+    const delta = deltaPacked(words, int64, steps, width, this.#pageBytes);
     if (this.#delta.groups === 0) this.#delta = { pays: this.#deltaPays(delta, values, count), groups: PATIENCE };
     this.#delta.groups--;
     return this.#delta.pays ? delta : null;

@@ -4,8 +4,8 @@ import { deltaBound, int64At, writeDelta } from './delta.ts';
 import { bitWidth, hybridBound, writeHybrid, writeRun } from './hybrid.ts';
 import { ENCODING, type Encoding } from './page-header.ts';
 
-/** A page holds at most so many bytes of values, unless one row alone has more: 122,880 int64 values make one page. */
-const PAGE_BYTES = 960 * 1024;
+/** What a page's values may take by default, unless one row alone has more: 122,880 int64 values make one page. */
+export const PAGE_BYTES = 960 * 1024;
 
 export type PageValues = {
   encoding: Encoding;
@@ -18,8 +18,8 @@ export type PageValues = {
 };
 
 /** PLAIN values of one width. */
-export function plainFixed(values: Buffer, width: number): PageValues {
-  const most = Math.max(1, Math.floor(PAGE_BYTES / width));
+export function plainFixed(values: Buffer, width: number, pageBytes: number): PageValues {
+  const most = Math.max(1, Math.floor(pageBytes / width));
   return {
     encoding: ENCODING.plain,
     fit: (from) => from + most,
@@ -32,11 +32,11 @@ export function plainFixed(values: Buffer, width: number): PageValues {
 }
 
 /** PLAIN strings; `offsets` has where each begins and, last, where they end. */
-export function plainBytes(values: Buffer, offsets: Float64Array, count: number): PageValues {
+export function plainBytes(values: Buffer, offsets: Float64Array, count: number, pageBytes: number): PageValues {
   return {
     encoding: ENCODING.plain,
     fit(from) {
-      const end = offsets[from] + PAGE_BYTES;
+      const end = offsets[from] + pageBytes;
       let to = from + 1;
       while (to < count && offsets[to + 1] <= end) to++;
       return to;
@@ -50,10 +50,10 @@ export function plainBytes(values: Buffer, offsets: Float64Array, count: number)
 }
 
 /** Bytes of 0 and 1, packed eight to a byte; `repeated`: all are as the first. */
-export function plainBooleans(values: Buffer, repeated: boolean): PageValues {
+export function plainBooleans(values: Buffer, repeated: boolean, pageBytes: number): PageValues {
   return {
     encoding: ENCODING.plain,
-    fit: (from) => from + 8 * PAGE_BYTES,
+    fit: (from) => from + 8 * pageBytes,
     bound: (from, to) => (to - from + 7) >>> 3,
     write(from, to, out, at) {
       let position = at;
@@ -69,11 +69,11 @@ export function plainBooleans(values: Buffer, repeated: boolean): PageValues {
 }
 
 /** Indices into a dictionary of `size` entries; null: all are 0. */
-export function dictionaryIndices(indices: Uint16Array | null, size: number): PageValues {
+export function dictionaryIndices(indices: Uint16Array | null, size: number, pageBytes: number): PageValues {
   const width = bitWidth(size);
   return {
     encoding: ENCODING.dictionary,
-    fit: (from) => from + PAGE_BYTES / 2,
+    fit: (from) => from + Math.max(1, pageBytes >>> 1),
     bound: (from, to) => 1 + hybridBound(to - from, width),
     write(from, to, out, at) {
       out[at] = width;
@@ -84,10 +84,16 @@ export function dictionaryIndices(indices: Uint16Array | null, size: number): Pa
 }
 
 /** Integers as their steps, which need `width` bits; `words` are the values themselves, int64 as low and high words. */
-export function deltaPacked(words: Int32Array, int64: boolean, steps: Float64Array, width: number): PageValues {
+export function deltaPacked(
+  words: Int32Array,
+  int64: boolean,
+  steps: Float64Array,
+  width: number,
+  pageBytes: number,
+): PageValues {
   return {
     encoding: ENCODING.delta,
-    fit: (from) => from + PAGE_BYTES / 8,
+    fit: (from) => from + Math.max(1, pageBytes >>> 3),
     bound: (from, to) => deltaBound(to - from, width),
     write(from, to, out, at) {
       // A page without values still has the header that says so.

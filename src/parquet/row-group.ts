@@ -3,6 +3,7 @@
 import type { ColumnData } from './column-data.ts';
 import { ColumnEncoder, type EncodedChunk } from './column-encoder.ts';
 import type { Compressor } from './compressor.ts';
+import { PAGE_BYTES } from './page-values.ts';
 import type { ParquetColumn } from './schema.ts';
 import { Scratch } from './scratch.ts';
 
@@ -18,9 +19,10 @@ export type EncodedRowGroup = {
 export class RowGroupEncoder {
   readonly #columns: ColumnEncoder[];
 
-  constructor(columns: readonly ParquetColumn[], compressor: Compressor) {
+  /** `pageBytes`: what a page's values may take before compression, unless one row alone has more. */
+  constructor(columns: readonly ParquetColumn[], compressor: Compressor, pageBytes = PAGE_BYTES) {
     const scratch = new Scratch();
-    this.#columns = columns.map((column) => new ColumnEncoder(column, compressor, scratch));
+    this.#columns = columns.map((column) => new ColumnEncoder(column, compressor, scratch, pageBytes));
   }
 
   /**
