@@ -16,8 +16,10 @@ export type S3Operation =
   | 'ListMultipartUploads';
 
 export type S3FaultAction =
-  /** An error answer instead of the work. */
-  | { kind: 'answer'; status: number; code: string }
+  /** An error answer instead of the work; `echo` puts the request's headers into it, as S3 does for a wrong signature. */
+  | { kind: 'answer'; status: number; code: string; headers?: Record<string, string>; echo?: boolean }
+  /** What a proxy says when it cannot reach S3. */
+  | { kind: 'html'; status: number }
   /** An error answer after the work was done. */
   | { kind: 'answer-after-work'; status: number; code: string }
   /** 200 with an error as its body; `work` done before or not. */
@@ -34,6 +36,8 @@ export type S3FaultAction =
   | { kind: 'stall' }
   /** The answer's body in small pieces, a pause after each. */
   | { kind: 'slow'; pieceBytes: number; pauseMs: number }
+  /** DeleteObjects: this key is not deleted, its error inside the answer. */
+  | { kind: 'fail-key'; key: string; code: string }
   /** A byte of the answer's body is another one. */
   | { kind: 'corrupt' }
   /** Somebody else does something first, then the request is served as usual. */
@@ -46,7 +50,7 @@ export type S3Fault = {
   /** How many calls it strikes; default 1. */
   times?: number;
   key?: RegExp;
-  then: S3FaultAction;
+  act: S3FaultAction;
 };
 
 export type FaultScript = {
@@ -66,7 +70,7 @@ export function createFaultScript(faults: S3Fault[]): FaultScript {
         each.seen++;
         if (each.seen < (each.fault.nth ?? 1)) continue;
         each.struck++;
-        return each.fault.then;
+        return each.fault.act;
       }
       return null;
     },

@@ -11,18 +11,22 @@ export type S3Request = {
   query: URLSearchParams;
   headers: Record<string, string>;
   body: Buffer;
+  /** DeleteObjects: a key that is not deleted. */
+  failing?: { key: string; code: string };
 };
 
 export type S3Answer = { status: number; headers?: Record<string, string>; body?: string | Buffer };
 
-/** How a server differs from AWS. `putOnly`: knows conditions of PutObject, but none of Complete. */
+/** How a server differs from AWS. */
 export type S3Behaviour = {
   conditions: 'honoured' | 'ignored' | 'refused';
   batchDelete: boolean;
   pageSize: number;
   owner: string;
-  /** S3 answers a repeated Complete with NoSuchUpload; some servers with 200. */
+  /** Keys in listings are encoded when the request asks for it. */
   urlEncoding: boolean;
+  /** Complete wants the checksums of the parts, as S3 does for an upload that was opened with them. */
+  partChecksums: boolean;
 };
 
 export type S3World = { buckets: Map<string, Bucket>; behaviour: S3Behaviour };
@@ -59,8 +63,11 @@ const HANDLERS: Record<S3Operation, Handler> = {
     if (!behaviour.batchDelete) throw new S3Refusal(501, 'NotImplemented');
     const keys = textsOf(request.body.toString(), 'Key');
     if (keys.length > 1000) throw new S3Refusal(400, 'MalformedXML');
-    for (const key of keys) bucket.objects.delete(key);
-    return { status: 200, body: documentOf('DeleteResult', []) };
+    const { failing } = request;
+    for (const key of keys) if (key !== failing?.key) bucket.objects.delete(key);
+    const failed = failing && keys.includes(failing.key);
+    const errors = failed ? [element('Error', [element('Key', failing.key), element('Code', failing.code)])] : [];
+    return { status: 200, body: documentOf('DeleteResult', errors) };
   },
   ListObjectsV2(bucket, request, behaviour) {
     const prefix = request.query.get('prefix') ?? '';
@@ -115,7 +122,12 @@ const HANDLERS: Record<S3Operation, Handler> = {
         crc32: textsOf(xml, 'ChecksumCRC32')[0],
       }),
     );
-    const object = bucket.complete(request.query.get('uploadId')!, parts, conditionOf(request, behaviour));
+    const object = bucket.complete(
+      request.query.get('uploadId')!,
+      parts,
+      conditionOf(request, behaviour),
+      behaviour.partChecksums,
+    );
     return { status: 200, body: documentOf('CompleteMultipartUploadResult', [element('ETag', object.etag)]) };
   },
   AbortMultipartUpload(bucket, request) {

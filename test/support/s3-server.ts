@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Bucket, createBucket, S3Refusal } from './s3-bucket.ts';
 import { createFaultScript, type S3Fault, type S3FaultAction, type S3Operation } from './s3-faults.ts';
 import { type S3Answer, type S3Behaviour, type S3Request, type S3World, serve } from './s3-handlers.ts';
-import { errorDocument } from './s3-xml.ts';
+import { element, errorDocument } from './s3-xml.ts';
 
 export type S3LogLine = {
   operation: S3Operation;
@@ -43,6 +43,7 @@ export async function startS3Server(options: S3ServerOptions = {}): Promise<S3Se
     pageSize: 1000,
     owner: '111122223333',
     urlEncoding: true,
+    partChecksums: true,
     ...options.behaviour,
   };
   const world: S3World = { buckets: new Map([['lake', createBucket()]]), behaviour };
@@ -108,7 +109,11 @@ async function handle(
   const request: S3Request = { operation, bucket, key, query: url.searchParams, headers, body: Buffer.concat(chunks) };
 
   if (fault?.kind === 'before') fault.run();
-  const work = fault?.kind !== 'answer' && !((fault?.kind === 'error-in-200' || fault?.kind === 'hang') && !fault.work);
+  if (fault?.kind === 'fail-key') request.failing = fault;
+  const work =
+    fault?.kind !== 'answer' &&
+    fault?.kind !== 'html' &&
+    !((fault?.kind === 'error-in-200' || fault?.kind === 'hang') && !fault.work);
   let answer: S3Answer = work ? attempt(world, request) : { status: 200 };
   if (fault?.kind === 'hang') {
     note('hang');
@@ -116,9 +121,18 @@ async function handle(
   }
   if (fault?.kind === 'lose-answer') return cut();
   if (fault?.kind === 'answer' || fault?.kind === 'answer-after-work') answer = refusal(fault.status, fault.code);
+  if (fault?.kind === 'answer') answer.headers = { ...answer.headers, ...fault.headers };
+  if (fault?.kind === 'answer' && fault.echo) answer.body = withRequest(String(answer.body), headers);
+  if (fault?.kind === 'html') answer = { status: fault.status, body: '<html><body><h1>Bad Gateway</h1><br></body>' };
   if (fault?.kind === 'error-in-200') answer = { status: 200, body: errorDocument(fault.code, 'a scripted fault') };
   note(answer.status);
   await send(response, answer, message.method === 'HEAD', fault);
+}
+
+function withRequest(body: string, headers: Record<string, string>): string {
+  const echoed =
+    element('CanonicalRequest', JSON.stringify(headers)) + element('StringToSign', headers.authorization ?? '');
+  return body.replace('</Error>', `${echoed}</Error>`);
 }
 
 function attempt(world: S3World, request: S3Request): S3Answer {
@@ -142,7 +156,7 @@ async function send(
 ): Promise<void> {
   let body = Buffer.from(answer.body ?? '');
   const length = { 'content-length': String(body.length), ...answer.headers };
-  response.writeHead(answer.status, { 'x-amz-request-id': 'TESTREQUEST', ...(head ? answer.headers : length) });
+  response.writeHead(answer.status, { 'x-amz-request-id': 'TESTREQUEST', ...length });
   if (head) return void response.end();
   if (fault?.kind === 'corrupt') {
     body = Buffer.from(body);
