@@ -99,7 +99,7 @@ export async function exportTable(deps: ExportDeps, work: TableWork, signal: Abo
     };
   } catch (error) {
     const known = sourceError(error, settings.name);
-    await noteFailure(deps, work, writer, prepared, known);
+    await noteFailure(deps, work, writer, prepared, stoppedBy(signal) ? null : known);
     throw known;
   }
 }
@@ -135,7 +135,12 @@ function openWriter(deps: ExportDeps, work: TableWork, read: Read, signal: Abort
   });
 }
 
-/** Cleans up and writes down what went wrong; a run that cannot be cleaned now is left to the next one's recovery. */
+/** Whether somebody stopped the whole command: no failure of the table. A lost lease aborts too, with its own error. */
+export function stoppedBy(signal: AbortSignal): boolean {
+  return signal.aborted && !(signal.reason instanceof TidemarkError);
+}
+
+/** Cleans up and writes down what went wrong (null: nothing, it was stopped); a run that cannot be cleaned now is left to the next one's recovery. */
 async function noteFailure(
   deps: ExportDeps,
   { lease }: TableWork,
@@ -144,14 +149,15 @@ async function noteFailure(
   error: unknown,
 ): Promise<void> {
   const failure =
-    error instanceof TidemarkError
+    error === null || error instanceof TidemarkError
       ? error
       : { code: 'INTERNAL' as const, message: error instanceof Error ? error.message : String(error) };
   try {
     const planned = (await writer?.abort()) ?? null;
-    await deps.state.fail(lease, planned?.run ?? null, failure);
+    if (failure) await deps.state.fail(lease, planned?.run ?? null, failure);
     // Prepared: rolled forward by the next run, for some of it may be visible already.
-    if (planned && !prepared) await discardRun(deps, lease, planned, failure.message, AbortSignal.timeout(5_000));
+    if (!planned || prepared) return;
+    await discardRun(deps, lease, planned, failure?.message ?? 'stopped', AbortSignal.timeout(5_000));
   } catch (later) {
     deps.log.warn(
       { err: later, table: displayName(lease.table) },

@@ -6,7 +6,7 @@ import { displayName, type TableName, type TableSettings } from '../model/table.
 import { describeTables, type SourceTable } from '../postgres/describe.ts';
 import { keepAlive } from '../state/keep-alive.ts';
 import type { Acquired, Lease } from '../state/leases.ts';
-import { type ExportDeps, exportTable } from './export-table.ts';
+import { type ExportDeps, exportTable, stoppedBy } from './export-table.ts';
 import { recover } from './recover.ts';
 import { Settler } from './settle.ts';
 
@@ -105,7 +105,7 @@ async function workOn(
         if (signal.aborted) continue;
         const { result, mark } = await work(deps, request, item, progress, AbortSignal.any([signal, item.lost.signal]));
         idle = mark;
-        end(result);
+        if (result) end(result);
       } finally {
         heartbeat.forget(lease);
         settler.add({ lease, idle });
@@ -115,7 +115,7 @@ async function workOn(
   await Promise.all(Array.from({ length: Math.min(request.readers, items.length) }, reader));
 }
 
-/** One table, from what a dead process left to its result. Never throws but when everything is being stopped. */
+/** One table, from what a dead process left to its result; no result when everything is being stopped. Never throws. */
 async function work(deps: ExportDeps, request: ExportRequest, item: Item, progress: Progress, signal: AbortSignal) {
   const { settings, table, found } = item;
   const began = deps.now();
@@ -134,6 +134,7 @@ async function work(deps: ExportDeps, request: ExportRequest, item: Item, progre
     }
     return { result: { ...common(), ...outcome } satisfies TableResult, mark: null };
   } catch (error) {
+    if (stoppedBy(signal)) return { result: null, mark: null };
     const known = asTidemarkError(error);
     deps.log.debug({ err: error, table: displayName(settings.name) }, 'the table failed');
     const result: TableResult = { ...common(), state: 'failed', error: known };

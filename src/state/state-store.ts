@@ -4,6 +4,7 @@
  */
 
 import { randomUUID } from 'node:crypto';
+import type { Mark } from '../model/mark.ts';
 import type { Prepared } from '../model/run.ts';
 import type { StateDatabase } from './database.ts';
 import { abandonRun, type Failure, insertFailure, noteFailure } from './failures.ts';
@@ -18,7 +19,7 @@ import {
 } from './leases.ts';
 import { commitRun, nextRun, type Plan, planRun, prepareRun } from './runs.ts';
 import type { RunKind } from './schema.ts';
-import { type Idle, saveIdleMarks, type TableStatus, tableStatus } from './tables.ts';
+import { type Idle, readMarks, saveIdleMarks, type TableStatus, tableStatus } from './tables.ts';
 
 export class StateStore implements AsyncDisposable {
   /** A uuid; part of every raw key. */
@@ -95,6 +96,11 @@ export class StateStore implements AsyncDisposable {
     if (run !== null) return this.#database.transact('note a failure', (tx) => noteFailure(tx, lease, run, error));
     const number = await this.#database.transact('number a run', nextRun);
     return this.#database.transact('note a failure', (tx) => insertFailure(tx, lease, number, error));
+  }
+
+  /** The tables' marks, for a look ahead; null where nothing was exported yet. */
+  async marks(folders: string[]): Promise<(Mark | null)[]> {
+    return this.#database.transact('read marks', (tx) => readMarks(tx, folders));
   }
 
   async status(): Promise<TableStatus[]> {

@@ -6,7 +6,7 @@ import type { UnfitCounts, WrittenColumn } from '../model/run.ts';
 import type { TableName } from '../model/table.ts';
 import type { StateTx } from './database.ts';
 import type { Lease } from './leases.ts';
-import { markToJson } from './mark-json.ts';
+import { markFromJson, markToJson } from './mark-json.ts';
 import type { RunError } from './schema.ts';
 import { instant, now, tableIn } from './sql.ts';
 
@@ -37,6 +37,17 @@ export async function saveIdleMarks({ db, schema }: StateTx, entries: readonly I
     returning t.id`;
   const saved = new Set((await query.execute(db)).rows.map(({ id }) => id));
   return entries.flatMap(({ lease }) => (saved.has(lease.tableId) ? [] : [lease]));
+}
+
+/** The tables' marks, in the order of `folders`; null where nothing was exported yet. Takes no lease, locks nothing. */
+export async function readMarks({ db }: StateTx, folders: string[]): Promise<(Mark | null)[]> {
+  const rows = await db
+    .selectFrom('source_table')
+    .select(['folder', 'mark'])
+    .where(sql<boolean>`folder = any(${folders}::text[])`)
+    .execute();
+  const found = new Map(rows.map(({ folder, mark }) => [folder, mark && markFromJson(mark)]));
+  return folders.map((folder) => found.get(folder) ?? null);
 }
 
 /** Instants are ISO 8601 in UTC with microseconds. */

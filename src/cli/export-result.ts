@@ -1,0 +1,113 @@
+/** What `tidemark export` says at the end: a line a table, the errors, the exit code. Pure but for the output it is given. */
+
+import type { DryRun } from '../export/dry-run.ts';
+import type { TableResult } from '../export/export-tables.ts';
+import { ERRORS, type TidemarkError } from '../model/error.ts';
+import { displayName, type TableName } from '../model/table.ts';
+import type { CommandContext } from './context.ts';
+import { errorParts, errorText } from './error-output.ts';
+import { formatBytes, formatCount, formatSeconds, formatTable } from './format.ts';
+
+/** 4: every table is held; 2 or 3: every one failed for such a reason and nothing was touched; 1: some failed; else 0. */
+export function exitCodeOf(results: TableResult[]): number {
+  if (results.length > 0 && results.every(({ state }) => state === 'held')) return 4;
+  const exits = results.flatMap((result) => (result.state === 'failed' ? [ERRORS[result.error.code].exit] : []));
+  if (exits.length === 0) return 0;
+  const same = exits.length === results.length && exits.every((exit) => exit === exits[0]);
+  return same ? exits[0] : 1;
+}
+
+/** The stable form of `export --json`. */
+export function resultJson(result: TableResult, secrets: readonly string[]) {
+  const unfit = Object.keys(result.unfit).length > 0 ? { unfit: result.unfit } : {};
+  return {
+    table: displayName(result.table),
+    run: result.run,
+    state: result.state,
+    rows: result.rows,
+    late_rows: result.lateRows,
+    files: result.files,
+    watermark: result.watermark,
+    seconds: Math.round(result.seconds * 1000) / 1000,
+    ...unfit,
+    ...(result.state === 'held' ? { holder: result.holder, expires_at: result.expiresAt } : {}),
+    ...(result.state === 'failed' ? { error: errorParts(result.error, secrets) } : {}),
+  };
+}
+
+/** More idle tables than this are counted, not listed. */
+const MOST_IDLE = 30;
+
+export function printResults(results: TableResult[], { out, quiet, secrets }: CommandContext): void {
+  const count = (state: TableResult['state']) => results.filter((result) => result.state === state).length;
+  const listIdle = count('nothing') <= MOST_IDLE;
+  const shown = results.filter(({ state }) => state !== 'nothing' || listIdle);
+  if (!quiet) for (const line of formatTable(shown.map(resultCells))) out.line(line);
+  if (!quiet && !listIdle) out.line(`${formatCount(count('nothing'))} tables had nothing new`);
+  for (const result of results) {
+    for (const [column, counts] of Object.entries(result.unfit)) {
+      const parts = [
+        counts.null ? `${counts.null} written as NULL` : '',
+        counts.text ? `${counts.text} kept as text` : '',
+      ];
+      out.line(
+        `${displayName(result.table)}.${column}: values without a place in the lake: ${parts.filter(Boolean).join(', ')}`,
+      );
+    }
+  }
+  for (const result of results) {
+    if (result.state !== 'failed') continue;
+    out.line();
+    for (const line of errorText(result.error, secrets).split('\n')) out.line(line);
+  }
+}
+
+function resultCells(result: TableResult): string[] {
+  const table = displayName(result.table);
+  if (result.state === 'failed') return [table, 'failed', result.error.code];
+  if (result.state === 'held') return [table, 'held', `by ${result.holder}`];
+  if (result.state === 'nothing')
+    return [table, 'nothing new', '', '', '', upTo(result.watermark), formatSeconds(result.seconds)];
+  const bytes = result.files.reduce((sum, file) => sum + file.bytes, 0);
+  const late = result.lateRows > 0n ? ` (${formatCount(result.lateRows)} late)` : '';
+  return [
+    table,
+    `run ${result.run}`,
+    `${formatCount(result.rows)} ${result.rows === 1n ? 'row' : 'rows'}${late}`,
+    `${result.files.length} ${result.files.length === 1 ? 'file' : 'files'}`,
+    formatBytes(bytes),
+    upTo(result.watermark),
+    formatSeconds(result.seconds),
+  ];
+}
+
+const upTo = (watermark: string | null) => (watermark === null ? '' : `up to ${watermark}`);
+
+export type DryRunResult = DryRun | { table: TableName; error: TidemarkError };
+
+export function dryRunJson(found: DryRunResult, secrets: readonly string[]) {
+  const table = displayName(found.table);
+  if ('error' in found) return { table, error: errorParts(found.error, secrets) };
+  const { reads, cursor, floor, key, estimatedRows, query } = found;
+  return { table, reads, cursor, floor, key, estimated_rows: estimatedRows, query };
+}
+
+const READS: Record<DryRun['reads'], string> = {
+  full: 'every row',
+  changed: 'rows changed since the last run',
+  scan: 'rows changed since the last run, by reading the whole table',
+};
+
+export function printDryRun(results: DryRunResult[], { out, secrets }: CommandContext): void {
+  for (const found of results) {
+    if ('error' in found) {
+      for (const line of errorText(found.error, secrets).split('\n')) out.line(line);
+      continue;
+    }
+    const from = found.floor === null ? '' : `, ${found.cursor} from ${found.floor}`;
+    out.line(
+      `${displayName(found.table)}  ${READS[found.reads]}${from}; about ${formatCount(found.estimatedRows)} rows`,
+    );
+    out.line(`  ${found.query.replaceAll(/\s+/g, ' ')}`);
+  }
+}

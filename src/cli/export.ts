@@ -1,0 +1,97 @@
+/** `tidemark export`: changed rows to raw/. */
+
+import os from 'node:os';
+import type { Config } from '../config/config.ts';
+import { loadConfig } from '../config/load-config.ts';
+import { dryRun } from '../export/dry-run.ts';
+import type { ExportDeps } from '../export/export-table.ts';
+import { exportTables } from '../export/export-tables.ts';
+import { openLake } from '../lake/open.ts';
+import { TidemarkError } from '../model/error.ts';
+import type { TableSettings } from '../model/table.ts';
+import { Compressor } from '../parquet/compressor.ts';
+import type { Source } from '../postgres/source.ts';
+import type { StateStore } from '../state/state-store.ts';
+import { VERSION } from '../version.ts';
+import type { CommandContext } from './context.ts';
+import { exportProgress } from './export-progress.ts';
+import { dryRunJson, exitCodeOf, printDryRun, printResults, resultJson } from './export-result.ts';
+import { openSource, openStateOf, readersOf, wantedTables } from './open-source.ts';
+
+export type ExportOptions = { table?: string[]; all?: boolean; full?: boolean; dryRun?: boolean };
+
+/** Exit code 0, or 1, 3, 4 by what became of the tables. Throws what concerns all of them. */
+export async function runExport(options: ExportOptions, context: CommandContext): Promise<number> {
+  const config = await loadConfig(context);
+  await using source = openSource(config, context.env);
+  const tables = await wantedTables(config, source, options, context.signal);
+  if (options.dryRun) return await showDryRun(await openExisting(config, context), source, tables, options, context);
+  await using state = await openStateOf(config, context, 'if-needed');
+  await using lake = await openLake(config.lake);
+  const deps: ExportDeps = {
+    source,
+    state,
+    lake,
+    compressor: compressors(),
+    log: context.log,
+    now: () => performance.now(),
+    createdBy: `tidemark version ${VERSION} (build 0)`,
+    step: async () => {},
+  };
+  const request = {
+    tables,
+    full: options.full ?? false,
+    readers: readersOf(config),
+    holder: `${os.hostname()} pid ${process.pid}`,
+    leaseMs: config.defaults.leaseMs,
+  };
+  const progress = exportProgress(context.screen, context.log, deps.now);
+  const results = await exportTables(deps, request, progress, context.signal);
+  context.out.json({ tables: results.map((result) => resultJson(result, context.secrets)) });
+  printResults(results, context);
+  context.signal.throwIfAborted();
+  return exitCodeOf(results);
+}
+
+/** One of each codec for all tables: together they keep to a number of pages under way. */
+function compressors(): ExportDeps['compressor'] {
+  const made = new Map<string, Compressor>();
+  return ({ compression }) => {
+    const known = made.get(compression) ?? new Compressor(compression);
+    made.set(compression, known);
+    return known;
+  };
+}
+
+/** The state store for reading; null when there is none yet, and none is made for a look. */
+async function openExisting(config: Config, context: CommandContext): Promise<StateStore | null> {
+  try {
+    return await openStateOf(config, context, 'never');
+  } catch (error) {
+    if (error instanceof TidemarkError && error.code === 'STATE_NOT_MIGRATED') return null;
+    throw error;
+  }
+}
+
+async function showDryRun(
+  state: StateStore | null,
+  source: Source,
+  tables: TableSettings[],
+  { full = false }: ExportOptions,
+  context: CommandContext,
+): Promise<number> {
+  const marks = (await state?.marks(tables.map(({ folder }) => folder))) ?? [];
+  await state?.[Symbol.asyncDispose]();
+  const found = [];
+  for (const [i, settings] of tables.entries()) {
+    try {
+      found.push(await dryRun(source, settings, marks[i] ?? null, full, context.signal));
+    } catch (error) {
+      if (!(error instanceof TidemarkError)) throw error;
+      found.push({ table: settings.name, error });
+    }
+  }
+  context.out.json({ tables: found.map((each) => dryRunJson(each, context.secrets)) });
+  printDryRun(found, context);
+  return found.some((each) => 'error' in each) ? 1 : 0;
+}

@@ -1,0 +1,51 @@
+/** Opens what an export works with, as the configuration says. Invariant: the source sees at most `source.connections` in all. */
+
+import type { Config } from '../config/config.ts';
+import { type KnownTable, resolveTables } from '../config/resolve-tables.ts';
+import { selectTables } from '../config/select-tables.ts';
+import type { TableSettings } from '../model/table.ts';
+import { connect, requireVersion } from '../postgres/connect.ts';
+import { Source } from '../postgres/source.ts';
+import { listTables } from '../postgres/tables.ts';
+import { openState } from '../state/open-state.ts';
+import type { StateStore } from '../state/state-store.ts';
+import type { CommandContext } from './context.ts';
+
+/** How many connections may read: a state store in the source's database takes one of them. */
+export function readersOf({ source, state }: Pick<Config, 'source' | 'state'>): number {
+  return source.connections - (state.isSource ? 1 : 0);
+}
+
+export function openSource(config: Config, env: CommandContext['env']): Source {
+  const { url, caFile, statementTimeoutMs } = config.source;
+  return new Source({
+    connect: (signal) => connect({ role: 'source', url, caFile, env }, signal),
+    max: readersOf(config),
+    statementTimeoutMs,
+  });
+}
+
+/** The state store, brought up to date when that is needed. */
+export function openStateOf(
+  config: Config,
+  context: CommandContext,
+  migrate: 'if-needed' | 'never',
+): Promise<StateStore> {
+  const { url, caFile, schema } = config.state;
+  return openState({ url, caFile, schema, maxConnections: 1, migrate, env: context.env }, context.log, context.signal);
+}
+
+/** The tables that are meant: all that are configured, or those named by --table. Throws SOURCE_*, TABLE_*, FOLDER_CLASH. */
+export async function wantedTables(
+  config: Config,
+  source: Source,
+  wanted: { table?: string[]; all?: boolean },
+  signal: AbortSignal,
+): Promise<TableSettings[]> {
+  const known: KnownTable[] = await source.use(async (client) => {
+    await requireVersion(client);
+    return listTables(client, config.state.isSource ? config.state.schema : null);
+  }, signal);
+  const configured = resolveTables(config, known);
+  return wanted.table?.length ? selectTables(wanted.table, configured, known) : configured;
+}

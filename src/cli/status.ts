@@ -1,0 +1,122 @@
+/** `tidemark status`: what is where, how late, what failed last. */
+
+import { loadConfig } from '../config/load-config.ts';
+import { TidemarkError } from '../model/error.ts';
+import { displayName } from '../model/table.ts';
+import type { TableStatus } from '../state/tables.ts';
+import type { CommandContext } from './context.ts';
+import { formatBytes, formatCount, formatSeconds, formatTable } from './format.ts';
+import { openStateOf } from './open-source.ts';
+
+export type StatusOptions = { table?: string[] };
+
+/** Exit code 0. Throws STATE_*, TABLE_UNKNOWN for a table that no export has met. */
+export async function runStatus(options: StatusOptions, context: CommandContext): Promise<number> {
+  const config = await loadConfig(context);
+  await using state = await openStateOf(config, context, 'never');
+  const tables = selected(await state.status(), options.table);
+  const now = Date.now();
+  context.out.json({ tables: tables.map((table) => statusJson(table, now)) });
+  print(tables, now, context);
+  return 0;
+}
+
+function selected(all: TableStatus[], wanted: string[] | undefined): TableStatus[] {
+  if (!wanted?.length) return all;
+  return wanted
+    .flatMap((names) => names.split(','))
+    .flatMap((name) => {
+      const found = all.filter(({ table, folder }) => [displayName(table), table.table, folder].includes(name.trim()));
+      if (found.length > 0) return found;
+      throw new TidemarkError('TABLE_UNKNOWN', `no export has met a table ${name}`, {
+        table: name,
+        hint:
+          all.length > 0
+            ? `known are ${all
+                .map(({ table }) => displayName(table))
+                .slice(0, 10)
+                .join(', ')}`
+            : 'tidemark export --all',
+      });
+    });
+}
+
+/** Seconds since the last run that looked at the table: nothing that was committed before it is missing. */
+function lagSeconds({ mark }: TableStatus, now: number): number | null {
+  return mark === null ? null : Math.max(0, (now - Date.parse(mark.at)) / 1000);
+}
+
+function statusJson(table: TableStatus, now: number) {
+  const { mark, lastRun, failure, lease, raw } = table;
+  const lag = lagSeconds(table, now);
+  return {
+    table: displayName(table.table),
+    folder: table.folder,
+    lag_seconds: lag === null ? null : Math.round(lag * 10) / 10,
+    watermark: mark?.watermark ?? null,
+    floor: mark?.floor ?? null,
+    snapshot_at: mark?.at ?? null,
+    last_checked_at: table.lastCheckedAt,
+    last_run: lastRun && {
+      run: lastRun.run,
+      full: lastRun.full,
+      rows: lastRun.rows,
+      late_rows: lastRun.lateRows,
+      finished_at: lastRun.finishedAt,
+    },
+    failure: failure && { run: failure.run, failed_at: failure.failedAt, open: failure.open, error: failure.error },
+    lease: lease && {
+      holder: lease.holder,
+      acquired_at: lease.acquiredAt,
+      expires_at: lease.expiresAt,
+      expired: lease.expired,
+    },
+    raw: { files: raw.files, bytes: raw.bytes, rows: raw.rows },
+    unfit: table.unfit,
+  };
+}
+
+function print(tables: TableStatus[], now: number, { out }: CommandContext): void {
+  if (tables.length === 0) {
+    out.line('nothing was exported yet: tidemark export --all');
+    return;
+  }
+  const head = ['table', 'lag', 'last run', 'rows', 'late', 'raw files', 'size', 'watermark', ''];
+  const cells = tables.map((table) => {
+    const lag = lagSeconds(table, now);
+    const { lastRun, raw } = table;
+    return [
+      displayName(table.table),
+      lag === null ? '-' : formatSeconds(lag),
+      lastRun ? String(lastRun.run) : '-',
+      lastRun ? formatCount(lastRun.rows) : '-',
+      lastRun ? formatCount(lastRun.lateRows) : '-',
+      formatCount(raw.files),
+      formatBytes(Number(raw.bytes)),
+      table.mark?.watermark ?? '-',
+      note(table),
+    ];
+  });
+  const [first, ...rest] = formatTable([head, ...cells], [false, true, true, true, true, true, true]);
+  out.line(out.style('dim', first));
+  for (const line of rest) out.line(line);
+  for (const { table, failure } of tables) {
+    if (!failure) continue;
+    out.line();
+    out.line(`${displayName(table)} failed at ${failure.failedAt}: ${failure.error.code}: ${failure.error.message}`);
+    if (failure.error.hint) out.line(`  hint: ${failure.error.hint}`);
+  }
+  for (const { table, unfit } of tables) {
+    for (const [column, counts] of Object.entries(unfit)) {
+      out.line(
+        `${displayName(table)}.${column}: without a place in the lake: ${counts.null ?? 0} written as NULL, ${counts.text ?? 0} kept as text`,
+      );
+    }
+  }
+}
+
+function note({ failure, lease }: TableStatus): string {
+  if (failure) return failure.open ? 'failed, next run repairs' : 'failed';
+  if (lease && !lease.expired) return `held by ${lease.holder}`;
+  return '';
+}
