@@ -18,7 +18,7 @@ import {
   type Wanted,
 } from './leases.ts';
 import { commitRun, nextRun, type Plan, planRun, prepareRun } from './runs.ts';
-import type { RunKind } from './schema.ts';
+import type { RunKind, RunState } from './schema.ts';
 import { type Idle, readMarks, saveIdleMarks, type TableStatus, tableStatus } from './tables.ts';
 
 export class StateStore implements AsyncDisposable {
@@ -89,13 +89,16 @@ export class StateStore implements AsyncDisposable {
   }
 
   /**
-   * Writes down for status what went wrong. An open run stays open, for the next holder of the lease to clean up; when
-   * everything is cleaned up already, abandon() closes it as failed. `run` null: it failed before it was planned.
+   * Writes down for status what went wrong, and returns the state of the run. An open run stays open, for the next holder
+   * of the lease to clean up. Only when it is `planned` may the caller clean up itself, and then abandon() it: a prepare
+   * that threw may have been committed, and another process may be completing the run by now. `run` null: it failed before
+   * it was planned.
    */
-  async fail(lease: Lease, run: bigint | null, error: Failure): Promise<void> {
+  async fail(lease: Lease, run: bigint | null, error: Failure): Promise<RunState> {
     if (run !== null) return this.#database.transact('note a failure', (tx) => noteFailure(tx, lease, run, error));
     const number = await this.#database.transact('number a run', nextRun);
-    return this.#database.transact('note a failure', (tx) => insertFailure(tx, lease, number, error));
+    await this.#database.transact('note a failure', (tx) => insertFailure(tx, lease, number, error));
+    return 'failed';
   }
 
   /** The tables' marks, for a look ahead; null where nothing was exported yet. */

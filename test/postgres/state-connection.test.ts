@@ -6,10 +6,14 @@ import { startPostgres } from '../support/postgres-server.ts';
 import { MINUTE, never, openAt, PLAN, prepare, prepared, take, wanted } from '../support/state.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 
+/** Not any message that holds the word: the name of a setting does, too. */
+const isCommit = (message: Buffer) =>
+  message.toString('latin1', 0, 1) === 'Q' && message.toString('latin1', 5) === 'commit\0';
+
 /** Lets the next COMMIT come to this end, and everything else pass; tells how often it came to it. */
 function atCommit(proxy: TcpProxy, verdict: 'cut' | 'swallow', times = 1): { left: number } {
   const count = { left: times };
-  proxy.judge = (message) => (message.includes('commit\0') && count.left > 0 && count.left-- ? verdict : 'pass');
+  proxy.judge = (message) => (isCommit(message) && count.left > 0 && count.left-- ? verdict : 'pass');
   return count;
 }
 
@@ -63,7 +67,7 @@ test('the run’s number is not lost in the repeat of a plan: no second run', as
   const { lease } = await take(store, 'invoice');
   // The first COMMIT is that of the number, the second the plan's.
   let commits = 0;
-  proxy.judge = (message) => (message.includes('commit\0') && ++commits === 2 ? 'swallow' : 'pass');
+  proxy.judge = (message) => (isCommit(message) && ++commits === 2 ? 'swallow' : 'pass');
   const { run } = await store.plan(lease, PLAN, never);
   expect(await db.query('select run::int, state from tidemark.run')).toEqual([{ run: Number(run), state: 'planned' }]);
 });

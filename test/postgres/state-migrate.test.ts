@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { migrateOnly } from '../../src/state/open-state.ts';
 import { createDatabase, type TestDatabase } from '../support/postgres.ts';
-import { ROOT } from '../support/postgres-server.ts';
+import { ROOT, startPostgres } from '../support/postgres-server.ts';
 import { isHeld, never, openAt, PLAN, silent, take } from '../support/state.ts';
 
 const migrate = (url: string, schema = 'tidemark') => migrateOnly({ url, schema, maxConnections: 1 }, silent, never);
@@ -104,6 +105,17 @@ test('a role that only uses what an administrator created works with exactly the
   await store.fail(lease, null, { code: 'SOURCE_LOST', message: 'gone' });
   await store.release([lease]);
   await drop(db, role.name);
+});
+
+test('a standby is refused with what to do', async () => {
+  await using server = await startPostgres();
+  await server.stop();
+  await writeFile(path.join(server.dataDir, 'standby.signal'), '');
+  await server.start();
+  await expect(openAt(server.url())).rejects.toMatchObject({
+    code: 'STATE_READ_ONLY',
+    hint: expect.stringContaining('state.url'),
+  });
 });
 
 test('settings of the database do not reach the state store', async () => {
