@@ -5,7 +5,7 @@ import type { TidemarkError } from '../model/error.ts';
 import type { StateTx } from './database.ts';
 import { holdsLease, type Lease, leaseLost } from './leases.ts';
 import { stateOf, wrongState } from './runs.ts';
-import type { RunError, RunState } from './schema.ts';
+import type { RunError } from './schema.ts';
 import { now, tableIn } from './sql.ts';
 
 /** Closed runs without files that are kept of each table, for people who look for what went wrong. */
@@ -15,22 +15,16 @@ const MESSAGE = 4_000;
 
 export type Failure = Pick<TidemarkError, 'code' | 'message'> & { hint?: string; place?: TidemarkError['place'] };
 
-/**
- * Notes the error on an open run, which stays open: only a clean-up may close it. Needs no lease, for it decides nothing.
- * Returns the state that the run is in.
- */
-export async function noteFailure(tx: StateTx, lease: Lease, run: bigint, error: Failure): Promise<RunState> {
-  // The lock is waited for: a prepare whose answer was lost may still be on its way to its commit.
-  await holdsLease(tx, lease);
-  const state = await stateOf(tx, lease, run);
-  if (state !== 'planned' && state !== 'prepared') return state;
-  await tx.db
+/** Notes the error on an open run, which stays open: only a clean-up may close it. Needs no lease, for it decides nothing. */
+export async function noteFailure({ db }: StateTx, lease: Lease, run: bigint, error: Failure): Promise<void> {
+  const noted = await db
     .updateTable('run')
     .set({ failed_at: now, error: JSON.stringify(errorJson(error)) })
     .where('run', '=', String(run))
-    .execute();
-  await pointAt(tx.db, lease, run);
-  return state;
+    .where('table_id', '=', lease.tableId)
+    .where('state', 'in', ['planned', 'prepared'])
+    .executeTakeFirst();
+  if (noted.numUpdatedRows > 0n) await pointAt(db, lease, run);
 }
 
 /** Writes down a run that failed before it was planned. */

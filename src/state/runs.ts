@@ -139,6 +139,13 @@ async function addUnfit({ db }: StateTx, lease: Lease, run: bigint): Promise<Unf
   return sum;
 }
 
+/** The state of the run once every step of it that is under way has ended, one whose connection was lost, too. */
+export async function settledState(tx: StateTx, lease: Lease, run: bigint): Promise<RunState> {
+  // Each step holds the lease's row until its commit.
+  await holdsLease(tx, lease);
+  return stateOf(tx, lease, run);
+}
+
 /** Throws INTERNAL when there is no such run of the lease's table. */
 export async function stateOf({ db }: StateTx, lease: Lease, run: bigint): Promise<RunState> {
   const row = await db

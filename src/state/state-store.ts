@@ -17,7 +17,7 @@ import {
   renewLeases,
   type Wanted,
 } from './leases.ts';
-import { commitRun, nextRun, type Plan, planRun, prepareRun } from './runs.ts';
+import { commitRun, nextRun, type Plan, planRun, prepareRun, settledState } from './runs.ts';
 import type { RunKind, RunState } from './schema.ts';
 import { type Idle, readMarks, saveIdleMarks, type TableStatus, tableStatus } from './tables.ts';
 
@@ -89,16 +89,26 @@ export class StateStore implements AsyncDisposable {
   }
 
   /**
-   * Writes down for status what went wrong, and returns the state of the run. An open run stays open, for the next holder
-   * of the lease to clean up. Only when it is `planned` may the caller clean up itself, and then abandon() it: a prepare
-   * that threw may have been committed, and another process may be completing the run by now. `run` null: it failed before
-   * it was planned.
+   * The state of a run whose prepare or commit threw. Only a run that is `planned` may be cleaned up by its own process: a
+   * prepare whose answer was lost may have been committed, and another process may be completing the run by now.
    */
-  async fail(lease: Lease, run: bigint | null, error: Failure): Promise<RunState> {
+  async runState(lease: Lease, run: bigint): Promise<RunState> {
+    return this.#database.transact(`look at run ${run}`, (tx) => settledState(tx, lease, run));
+  }
+
+  /**
+   * Writes down for status what went wrong. An open run stays open, for the next holder of the lease to clean up; when
+   * everything is cleaned up already, abandon() closes it as failed. `run` null: it failed before it was planned.
+   */
+  async fail(lease: Lease, run: bigint | null, error: Failure): Promise<void> {
     if (run !== null) return this.#database.transact('note a failure', (tx) => noteFailure(tx, lease, run, error));
     const number = await this.#database.transact('number a run', nextRun);
-    await this.#database.transact('note a failure', (tx) => insertFailure(tx, lease, number, error));
-    return 'failed';
+    return this.#database.transact('note a failure', (tx) => insertFailure(tx, lease, number, error));
+  }
+
+  /** The tables' marks, for a look ahead; null where nothing was exported yet. */
+  async marks(folders: string[]): Promise<(Mark | null)[]> {
+    return this.#database.transact('read marks', (tx) => readMarks(tx, folders));
   }
 
   /** The tables' marks, for a look ahead; null where nothing was exported yet. */

@@ -123,7 +123,8 @@ test('a failure is noted, and the run stays open until it is cleaned up', async 
   await using store = await openAt(db.url);
   const { lease } = await take(store, 'invoice', 'one', 0);
   const { run } = await store.plan(lease, PLAN, never);
-  expect(await store.fail(lease, run, ERROR)).toBe('planned');
+  await store.fail(lease, run, ERROR);
+  expect(await store.runState(lease, run)).toBe('planned');
   const next = await take(store, 'invoice', 'two');
   expect(next.unfinished).toMatchObject([{ state: 'planned', run }]);
   // Its holder of then may still tell, and decides nothing by it.
@@ -143,24 +144,25 @@ test('a prepared run with a failure is rolled forward all the same', async () =>
   await using store = await openAt(db.url);
   const { lease } = await take(store, 'invoice');
   const run = await prepare(store, lease);
-  expect(await store.fail(lease, run, { code: 'LAKE_FAILED', message: '503' })).toBe('prepared');
+  await store.fail(lease, run, { code: 'LAKE_FAILED', message: '503' });
   expect((await store.status())[0].failure).toMatchObject({ run, open: true, error: { code: 'LAKE_FAILED' } });
   await store.commit(lease, run, never);
   expect((await store.status())[0].failure).toBeNull();
 });
 
-test('a failure tells that another process has gone on with the run: nothing of it may be cleaned up', async () => {
+test('who lost the lease sees that another has gone on with the run, and its failure is no news', async () => {
   await using db = await createDatabase();
   await using store = await openAt(db.url);
   const { lease } = await take(store, 'invoice', 'one', 0);
   const run = await prepare(store, lease);
   const next = await take(store, 'invoice', 'two');
   await store.commit(next.lease, run, never);
-  expect(await store.fail(lease, run, ERROR)).toBe('committed');
+  await store.fail(lease, run, ERROR);
+  expect(await store.runState(lease, run)).toBe('committed');
   expect((await store.status())[0].failure).toBeNull();
 });
 
-test('a failure waits for a prepare that is still on its way', async () => {
+test('a look at a run waits for a prepare that is still on its way', async () => {
   await using db = await createDatabase();
   await using one = await openAt(db.url);
   await using two = await openAt(db.url);
@@ -170,11 +172,11 @@ test('a failure waits for a prepare that is still on its way', async () => {
   await db.query('begin; lock table tidemark.raw_file in exclusive mode');
   const preparing = one.prepare(lease, run, prepared(prefix, lease.token), never);
   while ((await db.query(blocked)).length === 0) await sleep(5);
-  const failing = two.fail(lease, run, ERROR);
+  const look = two.runState(lease, run);
   while ((await db.query(blocked)).length < 2) await sleep(5);
   await db.query('commit');
   await preparing;
-  expect(await failing).toBe('prepared');
+  expect(await look).toBe('prepared');
 });
 
 test('failures do not pile up; committed runs stay for ever', async () => {
