@@ -111,11 +111,6 @@ export class StateStore implements AsyncDisposable {
     return this.#database.transact('read marks', (tx) => readMarks(tx, folders));
   }
 
-  /** The tables' marks, for a look ahead; null where nothing was exported yet. */
-  async marks(folders: string[]): Promise<(Mark | null)[]> {
-    return this.#database.transact('read marks', (tx) => readMarks(tx, folders));
-  }
-
   async status(): Promise<TableStatus[]> {
     return this.#database.transact('read the status', tableStatus);
   }
