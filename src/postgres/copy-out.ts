@@ -20,6 +20,8 @@ export type Flow = { pause(): void; resume(): void; fail(error: unknown): void }
 type Connection = pg.Connection & { stream: Socket; query(text: string): void };
 type Listener = (chunk: Buffer) => void;
 
+const READY_FOR_QUERY = 0x5a;
+
 /**
  * Hands every CopyData payload of the statement to `sink`, in place. `start` receives the flow control before the first byte.
  * Rejects with pg's DatabaseError when the server refuses, with what the sink threw, or with the signal's reason; in the
@@ -52,6 +54,7 @@ class CopyOut implements pg.Submittable {
   #paused = false;
   readonly #onData: Listener;
   readonly #onAbort: () => void;
+  readonly #onClose: () => void;
 
   constructor(
     text: string,
@@ -81,12 +84,16 @@ class CopyOut implements pg.Submittable {
       }
     };
     this.#onAbort = () => this.#destroy(this.#signal.reason);
+    // pg forgets a statement at its first error: that the server then ended the connection would never reach us.
+    this.#onClose = () => this.#destroy(this.#error ?? lost());
   }
 
   /** Called by pg when it is this statement's turn. */
   submit(connection: pg.Connection): void {
     const { stream } = connection as Connection;
     this.#stream = stream;
+    // While it waited for its turn: an abort that has happened sends no event.
+    if (this.#signal.aborted) return this.#destroy(this.#signal.reason);
     // Before the COPY is sent: by the time of CopyOutResponse pg's parser would already hold rows.
     this.#pgListeners = stream.listeners('data') as Listener[];
     if (stream instanceof CopySocket) stream.sink = this.#onData;
@@ -94,6 +101,7 @@ class CopyOut implements pg.Submittable {
       stream.removeAllListeners('data');
       stream.on('data', this.#onData);
     }
+    stream.once('close', this.#onClose);
     this.#signal.addEventListener('abort', this.#onAbort, { once: true });
     this.#start({
       pause: () => {
@@ -111,8 +119,11 @@ class CopyOut implements pg.Submittable {
 
   /** pg's own parser answers for errors, notices, parameter changes and ReadyForQuery: it gets each of them whole. */
   #forward(message: Buffer): void {
-    if (message[0] === 0x5a) this.#handBack();
+    const ready = message[0] === READY_FOR_QUERY;
+    if (ready) this.#handBack();
     this.#toPg(message);
+    // Only now: pg takes no further statement before it has seen ReadyForQuery, and after an error it does not tell us of it.
+    if (ready) this.#settle(this.#error);
   }
 
   #toPg(bytes: Buffer): void {
@@ -121,7 +132,6 @@ class CopyOut implements pg.Submittable {
 
   #handBack(): void {
     const stream = this.#stream!;
-    this.#signal.removeEventListener('abort', this.#onAbort);
     this.#letGo(stream);
     for (const listener of this.#pgListeners)
       if (!stream.listeners('data').includes(listener)) stream.on('data', listener);
@@ -130,12 +140,13 @@ class CopyOut implements pg.Submittable {
   }
 
   #letGo(stream: Socket): void {
+    this.#signal.removeEventListener('abort', this.#onAbort);
+    stream.off('close', this.#onClose);
     if (stream instanceof CopySocket) stream.sink = null;
     else stream.off('data', this.#onData);
   }
 
   #destroy(error: unknown): void {
-    this.#signal.removeEventListener('abort', this.#onAbort);
     if (this.#stream) this.#letGo(this.#stream);
     this.#stream?.destroy();
     this.#settle(error ?? new Error('aborted'));
@@ -149,20 +160,18 @@ class CopyOut implements pg.Submittable {
   }
 
   handleError(error: Error): void {
-    this.#error = error;
-    // Without a server's error code the connection itself has broken: no ReadyForQuery will come.
-    if (!('severity' in error)) {
-      this.#signal.removeEventListener('abort', this.#onAbort);
-      this.#settle(new TidemarkError('SOURCE_LOST', 'the connection to the source broke off', { cause: error }));
-    }
+    // Without a server's severity the connection itself has broken: no ReadyForQuery will come.
+    if ('severity' in error) this.#error ??= error;
+    else this.#destroy(lost(error));
   }
 
-  handleReadyForQuery(): void {
-    this.#settle(this.#error);
-  }
-
+  handleReadyForQuery(): void {}
   handleCommandComplete(): void {}
   handleRowDescription(): void {}
   handleDataRow(): void {}
   handleEmptyQuery(): void {}
+}
+
+function lost(cause?: Error): TidemarkError {
+  return new TidemarkError('SOURCE_LOST', 'the connection to the source broke off', { cause });
 }
