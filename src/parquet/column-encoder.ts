@@ -52,6 +52,13 @@ export type EncodedChunk = {
   stats: Statistics | null;
 };
 
+export type EncodingOptions = {
+  /** What a page's values may take before compression, unless one row alone has more. */
+  pageBytes: number;
+  /** Neither dictionaries nor deltas, for readers that know neither. */
+  plainOnly: boolean;
+};
+
 /** A page's body in a buffer that may be longer. */
 type Page = { buffer: Buffer; size: number; slots: number };
 
@@ -61,18 +68,18 @@ export class ColumnEncoder {
   readonly column: ParquetColumn;
   readonly #compressor: Compressor;
   readonly #scratch: Scratch;
-  readonly #pageBytes: number;
+  readonly #options: EncodingOptions;
   readonly #writer = new ThriftWriter(64);
   /** Groups until a dictionary is tried again. */
   #dictionaryPause = 0;
   /** Whether delta made a sample smaller, and for how many groups that holds. */
   #delta = { pays: false, groups: 0 };
 
-  constructor(column: ParquetColumn, compressor: Compressor, scratch: Scratch, pageBytes: number) {
+  constructor(column: ParquetColumn, compressor: Compressor, scratch: Scratch, options: EncodingOptions) {
     this.column = column;
     this.#compressor = compressor;
     this.#scratch = scratch;
-    this.#pageBytes = pageBytes;
+    this.#options = options;
   }
 
   /** The chunk of one row group, at once when its pages are small. Throws INTERNAL when `data` contradicts itself. */
@@ -123,22 +130,25 @@ export class ColumnEncoder {
     const { type } = this.column;
     const { count } = data;
     if (type.physical === 'boolean') {
-      return { values: plainBooleans(values, data.repeated === true, this.#pageBytes), dictionary: null };
+      return { values: plainBooleans(values, data.repeated === true, this.#options.pageBytes), dictionary: null };
     }
     const dictionary = this.#dictionary(values, data);
     if (dictionary) {
       const indices = dictionary.size === 1 ? null : dictionary.indices;
-      return { values: dictionaryIndices(indices, dictionary.size, this.#pageBytes), dictionary };
+      return { values: dictionaryIndices(indices, dictionary.size, this.#options.pageBytes), dictionary };
     }
     const delta = this.#deltaValues(values, count);
     if (delta) return { values: delta, dictionary: null };
     const width = plainWidth(type);
-    if (width > 0) return { values: plainFixed(values, width, this.#pageBytes), dictionary: null };
-    return { values: plainBytes(values, this.#offsets(values, count), count, this.#pageBytes), dictionary: null };
+    if (width > 0) return { values: plainFixed(values, width, this.#options.pageBytes), dictionary: null };
+    return {
+      values: plainBytes(values, this.#offsets(values, count), count, this.#options.pageBytes),
+      dictionary: null,
+    };
   }
 
   #dictionary(values: Buffer, data: ColumnData): Dictionary | null {
-    if (data.count === 0) return null;
+    if (data.count === 0 || this.#options.plainOnly) return null;
     if (data.repeated) {
       const width = plainWidth(this.column.type) || 4 + values.readUInt32LE(0);
       return { size: 1, plain: Buffer.from(values.subarray(0, width)), indices: this.#scratch.indices };
@@ -155,6 +165,7 @@ export class ColumnEncoder {
   #deltaValues(values: Buffer, count: number): PageValues | null {
     const int64 = this.column.type.physical === 'int64';
     if ((!int64 && this.column.type.physical !== 'int32') || count < SMALLEST_SAMPLE) return null;
+    if (this.#options.plainOnly) return null;
     if (this.#delta.groups > 0 && !this.#delta.pays) {
       this.#delta.groups--;
       return null;
@@ -163,7 +174,7 @@ export class ColumnEncoder {
     const steps = this.#scratch.numbersFor(count);
     const width = int64 ? stepsOfInt64(words, count, steps) : stepsOfInt32(words, count, steps);
     if (width < 0) return null;
-    const delta = deltaPacked(words, int64, steps, width, this.#pageBytes);
+    const delta = deltaPacked(words, int64, steps, width, this.#options.pageBytes);
     if (this.#delta.groups === 0) this.#delta = { pays: this.#deltaPays(delta, values, count), groups: PATIENCE };
     this.#delta.groups--;
     return this.#delta.pays ? delta : null;
@@ -193,10 +204,11 @@ export class ColumnEncoder {
 
   #statistics(values: Buffer, data: ColumnData, plan: Plan, slots: number): Statistics {
     const { type } = this.column;
-    const bounds = plan.dictionary
-      ? boundsOf(type, plan.dictionary.plain, plan.dictionary.size)
-      : boundsOf(type, values, data.repeated ? Math.min(1, data.count) : data.count);
-    return { nulls: slots - data.count, ...bounds };
+    const nulls = slots - data.count;
+    if (data.repeated) return { nulls, ...boundsOf(type, values, Math.min(1, data.count)) };
+    const { dictionary } = plan;
+    // The entries of a dictionary have the bounds of its values, in fewer steps.
+    return { nulls, ...boundsOf(type, dictionary?.plain ?? values, dictionary?.size ?? data.count) };
   }
 
   #layOut(plan: Plan, levels: Levels, count: number): Page[] {

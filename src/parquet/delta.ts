@@ -103,9 +103,17 @@ function bitsOf(value: number): number {
 }
 
 function writeZigzag(value: number, out: Uint8Array, at: number): number {
-  // 2^53 doubled is a double still: only the exponent changes, and the odd form keeps below.
-  let rest = value < 0 ? -2 * value - 1 : 2 * value;
+  const sign = value < 0 ? 1 : 0;
+  // The first byte has the sign and six bits: doubling the whole number could need 54 bits, which a double rounds.
+  let rest = sign === 1 ? -value - 1 : value;
+  const low = (rest % 64) * 2 + sign;
+  rest = Math.floor(rest / 64);
   let position = at;
+  if (rest === 0) {
+    out[position++] = low;
+    return position;
+  }
+  out[position++] = low | 128;
   while (rest >= TWO_32) {
     out[position++] = (rest % 128) | 128;
     rest = Math.floor(rest / 128);

@@ -1,7 +1,7 @@
 /** Encodes row groups. Invariant: the columns' buffers are the caller's again as soon as `encode` has returned its promise. */
 
 import type { ColumnData } from './column-data.ts';
-import { ColumnEncoder, type EncodedChunk } from './column-encoder.ts';
+import { ColumnEncoder, type EncodedChunk, type EncodingOptions } from './column-encoder.ts';
 import type { Compressor } from './compressor.ts';
 import { PAGE_BYTES } from './page-values.ts';
 import type { ParquetColumn } from './schema.ts';
@@ -19,10 +19,10 @@ export type EncodedRowGroup = {
 export class RowGroupEncoder {
   readonly #columns: ColumnEncoder[];
 
-  /** `pageBytes`: what a page's values may take before compression, unless one row alone has more. */
-  constructor(columns: readonly ParquetColumn[], compressor: Compressor, pageBytes = PAGE_BYTES) {
+  constructor(columns: readonly ParquetColumn[], compressor: Compressor, options: Partial<EncodingOptions> = {}) {
     const scratch = new Scratch();
-    this.#columns = columns.map((column) => new ColumnEncoder(column, compressor, scratch, pageBytes));
+    const { pageBytes = PAGE_BYTES, plainOnly = false } = options;
+    this.#columns = columns.map((column) => new ColumnEncoder(column, compressor, scratch, { pageBytes, plainOnly }));
   }
 
   /**

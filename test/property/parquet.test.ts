@@ -101,6 +101,7 @@ const samples: fc.Arbitrary<Sample> = fc
       options: fc.record({
         codec: fc.constantFrom('zstd' as const, 'gzip' as const, 'none' as const),
         rowsPerGroup: fc.integer({ min: 1 + (rows >>> 3), max: rows + 1 }),
+        plainOnly: fc.boolean(),
         pageBytes: fc.oneof(fc.integer({ min: 1, max: 600 }), fc.constant(1 << 20)),
       }),
     });

@@ -77,7 +77,7 @@ function duckdbText(value: DuckDBValue): Text {
   return typeof value === 'number' ? numberText(value) : String(value);
 }
 
-/** Small files without compression or with gzip, without decimals, dictionaries and deltas; timestamps come back cut to milliseconds. */
+/** Without zstd, decimals, dictionaries and deltas; timestamps come back cut to milliseconds, 64-bit integers as doubles. */
 export async function readWithParquetjs(path: string): Promise<TextColumns> {
   const { ParquetReader } = (await import('parquetjs-lite' as string)) as { ParquetReader: ParquetjsReader };
   const metadata = await parquetMetadataAsync(await asyncBufferFromFile(path));

@@ -122,6 +122,7 @@ export type WriteOptions = {
   level?: number;
   rowsPerGroup?: number;
   pageBytes?: number;
+  plainOnly?: boolean;
   metadata?: Record<string, string>;
 };
 
@@ -147,9 +148,9 @@ export async function writeGroups(
   columns: readonly ParquetColumn[],
   sizes: readonly number[],
   groups: readonly ColumnData[][],
-  { codec, level, pageBytes, metadata }: WriteOptions = {},
+  { codec, level, metadata, ...options }: WriteOptions = {},
 ): Promise<ParquetFile> {
-  const encoder = new RowGroupEncoder(columns, new Compressor(codec, level), pageBytes);
+  const encoder = new RowGroupEncoder(columns, new Compressor(codec, level), options);
   const file = new ParquetFile(columns, { createdBy: 'tidemark version 0.0.0 (build 0)', metadata });
   const parts = [file.start()];
   for (let i = 0; i < groups.length; i += 2) {
