@@ -15,7 +15,7 @@ export type Screen = Disposable & {
   write(text: string): void;
 };
 
-type Terminal = { write(text: string): unknown; columns?: number; rows?: number };
+export type Terminal = { write(text: string): unknown; columns?: number; rows?: number };
 
 export function createScreen(terminal: Terminal): Screen {
   let lines: string[] = [];

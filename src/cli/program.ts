@@ -1,0 +1,163 @@
+/**
+ * The command line: names, options, help, and what becomes of errors. Invariant: a command's code is loaded when it runs, so
+ * that --help is quick; whatever goes wrong ends here, as one line with a code.
+ */
+
+import { readFileSync } from 'node:fs';
+import type { Writable } from 'node:stream';
+import { Command, CommanderError, Option } from 'commander';
+import { TidemarkError } from '../model/error.ts';
+import type { CommandContext } from './context.ts';
+import { errorParts, errorText, exitCodeOf, toTidemarkError } from './error-output.ts';
+import { createOutput, jsonText } from './output.ts';
+import { createScreen, type Terminal } from './screen.ts';
+
+type Stream = Writable & Terminal & { isTTY?: boolean };
+
+/** The process, as far as commands may see it. */
+export type Io = {
+  stdout: Stream;
+  stderr: Stream;
+  cwd: string;
+  env: Record<string, string | undefined>;
+  signal: AbortSignal;
+};
+
+type Globals = { config?: string; json?: boolean; quiet?: boolean; logLevel?: string };
+
+type Run = (options: never, context: CommandContext) => Promise<number>;
+
+// pino's; not imported from log.ts, which would load pino for --help.
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'];
+
+/** Runs one command line; returns the exit code, never throws. */
+export async function runProgram(argv: string[], io: Io): Promise<number> {
+  const secrets: string[] = [];
+  let exit = 0;
+  const program = buildProgram(io, async (globals, options, load) => {
+    const context = await createContext(globals, io, secrets);
+    try {
+      exit = await (await load())(options as never, context);
+    } catch (error) {
+      if (!io.signal.aborted) context.log.debug({ err: error }, 'failed');
+      throw error;
+    } finally {
+      context.screen?.[Symbol.dispose]();
+    }
+  });
+  try {
+    await program.parseAsync(argv, { from: 'user' });
+    return exit;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return 0;
+    const stop = io.signal.aborted && (error === io.signal.reason || (error as Error)?.name === 'AbortError');
+    if (stop) return 1;
+    const known = error instanceof CommanderError ? usageError(error) : toTidemarkError(error);
+    if (argv.includes('--json')) io.stdout.write(`${jsonText({ error: errorParts(known, secrets) })}\n`);
+    else io.stderr.write(`${errorText(known, secrets)}\n`);
+    return exitCodeOf(known);
+  }
+}
+
+type Start = (globals: Globals, options: object, load: () => Promise<Run>) => Promise<void>;
+
+function buildProgram(io: Io, start: Start): Command {
+  const program = new Command('tidemark')
+    .description('Exports the changed rows of a Postgres database to Parquet files in a lake.')
+    .version(version(), '-V, --version')
+    .option('--config <file>', 'configuration (default: tidemark.yaml, then config/tidemark.yaml)')
+    .option('--json', 'one JSON document on stdout')
+    .addOption(new Option('--log-level <level>', 'of the log on stderr').choices(LEVELS))
+    .option('--quiet', 'results, warnings and errors only')
+    .helpCommand(false)
+    .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
+    .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: () => {} })
+    .exitOverride();
+
+  const command = (name: string, description: string, load: () => Promise<Run>) =>
+    program
+      .command(name)
+      .description(description)
+      .allowExcessArguments(false)
+      .action(async (options: object, self: Command) => start(self.optsWithGlobals(), options, load));
+  const tables = (own: Command) =>
+    own.option('--table <name>', 'schema.table, or table; repeated or with commas between', collect, [] as string[]);
+
+  command(
+    'init',
+    'look at the database, write a commented tidemark.yaml',
+    async () => (await import('./init.ts')).runInit,
+  )
+    .option('--source <url>', 'the database (default: $DATABASE_URL)')
+    .option('--lake <url>', 'where files shall go: file:./lake or s3://bucket/prefix', 'file:./lake');
+  command(
+    'doctor',
+    'check connections, grants, indexes and the lake; say how to mend them',
+    async () => (await import('./doctor.ts')).runDoctor,
+  );
+  command('migrate', 'create or upgrade the state store', async () => (await import('./migrate.ts')).runMigrate);
+  tables(
+    command('export', 'export what changed since the last run', async () => (await import('./export.ts')).runExport),
+  )
+    .option('--all', 'every configured table', false)
+    .option('--full', 'every row, whatever was exported before', false)
+    .option('--dry-run', 'say what would be read, and read nothing', false)
+    .hook('preAction', (own) => whichTables(own.opts()));
+  tables(
+    command('status', 'what is where, how late, what failed last', async () => (await import('./status.ts')).runStatus),
+  );
+  command('schema', 'JSON Schema of tidemark.yaml, for editors', async () => (await import('./schema.ts')).runSchema);
+  return program;
+}
+
+function collect(name: string, names: string[]): string[] {
+  return [...names, name];
+}
+
+function whichTables({ table, all }: { table: string[]; all: boolean }): void {
+  if (table.length > 0 !== all) return;
+  throw new TidemarkError('USAGE', all ? '--table and --all exclude each other' : 'which tables?', {
+    hint: '--table NAME for some, --all for every configured one',
+  });
+}
+
+async function createContext(globals: Globals, io: Io, secrets: string[]): Promise<CommandContext> {
+  const { json = false, quiet = false } = globals;
+  const terminal = io.stderr.isTTY === true;
+  const screen = terminal && !quiet ? createScreen(io.stderr) : null;
+  const write = (text: string) => void (screen ?? io.stderr).write(text);
+  const { createLog } = await import('./log.ts');
+  // On a terminal progress is drawn, and lines that say the same would chase it away.
+  const level = globals.logLevel ?? (quiet || terminal ? 'warn' : 'info');
+  return {
+    configFile: globals.config,
+    cwd: io.cwd,
+    env: io.env,
+    json,
+    quiet,
+    log: await createLog(write, { level, pretty: terminal, colors: terminal && colorful(io.env), secrets }),
+    out: createOutput(io.stdout, { json, colors: io.stdout.isTTY === true && colorful(io.env) }),
+    screen,
+    secrets,
+    signal: io.signal,
+  };
+}
+
+function colorful(env: Record<string, string | undefined>): boolean {
+  return !env.NO_COLOR && env.TERM !== 'dumb';
+}
+
+/** commander's words, in our form. */
+function usageError({ message, code }: CommanderError): TidemarkError {
+  if (code === 'commander.help')
+    return new TidemarkError('USAGE', 'which command?', { hint: 'tidemark --help lists them' });
+  const [, words, , meant] = /^(?:error: )?([^\n]*)(\n\(Did you mean (.*)\?\))?/.exec(message)!;
+  return new TidemarkError('USAGE', words, {
+    hint: meant ? `did you mean ${meant}?` : 'tidemark --help, or --help after a command',
+  });
+}
+
+function version(): string {
+  const file = new URL('../../package.json', import.meta.url);
+  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
+}
