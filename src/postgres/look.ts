@@ -36,6 +36,7 @@ export async function lookAtActivity(client: pg.ClientBase, ours: number[], seen
     client,
     sql<{ clock: string }>`select ${micros('pg_catalog.clock_timestamp()')} as clock`,
   );
+  // A hidden backend has no backend_type either: it must not fall out by that.
   // query_start: several transactions in one message share the message's now(), and xact_start is NULL between them.
   const [activity] = await rowsOf(
     client,
@@ -43,7 +44,7 @@ export async function lookAtActivity(client: pg.ClientBase, ours: number[], seen
       select ${micros("min(least(xact_start, query_start)) filter (where state <> 'idle')")} as oldest,
         count(*) filter (where query = '<insufficient privilege>' or state = 'disabled') as hidden
       from pg_catalog.pg_stat_activity
-      where datname = pg_catalog.current_database() and backend_type <> 'autovacuum worker'
+      where datname = pg_catalog.current_database() and backend_type is distinct from 'autovacuum worker'
         and pid <> pg_catalog.pg_backend_pid() and pid <> all(${ours}::int[])`,
   );
   // After the activity: a transaction that is prepared in between is seen here; the other way round by neither.
