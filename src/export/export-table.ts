@@ -16,6 +16,7 @@ import type { Source } from '../postgres/source.ts';
 import { sourceError } from '../postgres/source-error.ts';
 import type { Lease } from '../state/leases.ts';
 import type { StateStore } from '../state/state-store.ts';
+import type { GroupLimits } from './group-reader.ts';
 import { parquetColumns } from './parquet-columns.ts';
 import { RawWriter } from './raw-writer.ts';
 import { type Read, readTable } from './read-table.ts';
@@ -32,6 +33,8 @@ export type ExportDeps = {
   now: () => number;
   /** `tidemark <version>`, into each file's footer. */
   createdBy: string;
+  /** How large a row group gets. */
+  groups: GroupLimits;
   /** Named places of a run; a no-op but in tests that kill the process there. */
   step: (name: string) => Promise<void>;
 };
@@ -65,7 +68,6 @@ export async function exportTable(deps: ExportDeps, work: TableWork, signal: Abo
   const { state, step } = deps;
   const { lease, settings } = work;
   let writer: RawWriter | null = null;
-  let prepared = false;
   const newWriter = (read: Read) => {
     writer = openWriter(deps, work, read, signal);
     return writer;
@@ -85,7 +87,6 @@ export async function exportTable(deps: ExportDeps, work: TableWork, signal: Abo
     };
     await step('uploaded');
     await state.prepare(lease, run, outcome, signal);
-    prepared = true;
     await step('prepared');
     await completeRun(deps, lease, { run, token: lease.token, prepared: outcome }, signal);
     return {
@@ -99,7 +100,7 @@ export async function exportTable(deps: ExportDeps, work: TableWork, signal: Abo
     };
   } catch (error) {
     const known = sourceError(error, settings.name);
-    await noteFailure(deps, work, writer, prepared, stoppedBy(signal) ? null : known);
+    await noteFailure(deps, work, writer, stoppedBy(signal) ? null : known);
     throw known;
   }
 }
@@ -145,7 +146,6 @@ async function noteFailure(
   deps: ExportDeps,
   { lease }: TableWork,
   writer: RawWriter | null,
-  prepared: boolean,
   error: unknown,
 ): Promise<void> {
   const failure =
@@ -155,8 +155,11 @@ async function noteFailure(
   try {
     const planned = (await writer?.abort()) ?? null;
     if (failure) await deps.state.fail(lease, planned?.run ?? null, failure);
-    // Prepared: rolled forward by the next run, for some of it may be visible already.
-    if (!planned || prepared) return;
+    if (!planned) return;
+    // Asked, not remembered: a prepare whose answer was lost may have been committed, and another process may have made the
+    // run's files visible by now. A prepared run is rolled forward by the next one.
+    const state = await deps.state.runState(lease, planned.run);
+    if (state === 'prepared' || state === 'committed') return;
     await discardRun(deps, lease, planned, failure?.message ?? 'stopped', AbortSignal.timeout(5_000));
   } catch (later) {
     deps.log.warn(

@@ -5,7 +5,7 @@ import type { UnfitCounts } from '../model/run.ts';
 import { displayName, type TableName, type TableSettings } from '../model/table.ts';
 import { describeTables, type SourceTable } from '../postgres/describe.ts';
 import { keepAlive } from '../state/keep-alive.ts';
-import type { Acquired, Lease } from '../state/leases.ts';
+import { type Acquired, type Lease, leaseLost } from '../state/leases.ts';
 import { type ExportDeps, exportTable, stoppedBy } from './export-table.ts';
 import { recover } from './recover.ts';
 import { Settler } from './settle.ts';
@@ -144,10 +144,6 @@ async function work(deps: ExportDeps, request: ExportRequest, item: Item, progre
 
 function nothing(table: TableName) {
   return { table, run: null, rows: 0n, lateRows: 0n, files: [], watermark: null, unfit: {}, seconds: 0 };
-}
-
-function leaseLost(lease: Lease): TidemarkError {
-  return new TidemarkError('LEASE_LOST', 'another process took the lease over', { table: displayName(lease.table) });
 }
 
 function asTidemarkError(error: unknown): TidemarkError {
