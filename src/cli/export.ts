@@ -6,6 +6,7 @@ import { loadConfig } from '../config/load-config.ts';
 import { dryRun } from '../export/dry-run.ts';
 import type { ExportDeps } from '../export/export-table.ts';
 import { exportTables } from '../export/export-tables.ts';
+import { GROUP_LIMITS } from '../export/group-reader.ts';
 import { openLake } from '../lake/open.ts';
 import { TidemarkError } from '../model/error.ts';
 import type { TableSettings } from '../model/table.ts';
@@ -36,6 +37,7 @@ export async function runExport(options: ExportOptions, context: CommandContext)
     log: context.log,
     now: () => performance.now(),
     createdBy: `tidemark version ${VERSION} (build 0)`,
+    groups: GROUP_LIMITS,
     step: async () => {},
   };
   const request = {

@@ -23,7 +23,9 @@ export type RowGroup = {
   release(): void;
 };
 
-export const GROUP_LIMITS = { rows: 122_880, bytes: 32 << 20 };
+export type GroupLimits = { rows: number; bytes: number };
+
+export const GROUP_LIMITS: GroupLimits = { rows: 122_880, bytes: 32 << 20 };
 
 type Reading = { column: PlannedColumn; builder: ColumnBuilder; shadow: ShadowTextBuilder | null };
 
@@ -33,7 +35,7 @@ export class GroupReader implements CopySink, BatchSink {
   readonly #readings: Reading[];
   readonly #builders: ColumnBuilder[];
   readonly #ids: CarriedIds;
-  readonly #limits: { rows: number; bytes: number };
+  readonly #limits: GroupLimits;
   readonly #onGroup: (group: RowGroup) => void;
   readonly #tuples: TupleBatches;
   readonly unfit: UnfitCounts = {};
@@ -49,7 +51,7 @@ export class GroupReader implements CopySink, BatchSink {
     plan: ColumnPlan,
     trustText: boolean,
     ids: CarriedIds,
-    limits: { rows: number; bytes: number },
+    limits: GroupLimits,
     onGroup: (group: RowGroup) => void,
   ) {
     this.#table = table;

@@ -14,7 +14,7 @@ import { CarriedIds } from './carried-ids.ts';
 import { type ColumnPlan, checkSchemaChange, planColumns, writtenColumns } from './column-plan.ts';
 import { CursorTracker } from './cursor-tracker.ts';
 import type { ExportDeps, TableWork } from './export-table.ts';
-import { GROUP_LIMITS, GroupReader, type RowGroup } from './group-reader.ts';
+import { type GroupLimits, GroupReader, type RowGroup } from './group-reader.ts';
 import { nextMark } from './next-mark.ts';
 import type { RawWriter } from './raw-writer.ts';
 
@@ -62,7 +62,7 @@ export async function readTable(
     const copied = await copyRows(
       client,
       work,
-      { plan, snapshot, look, since, trustText: facts.trustText },
+      { plan, snapshot, look, since, trustText: facts.trustText, groups: deps.groups },
       writer,
       signal,
     );
@@ -102,12 +102,19 @@ async function currentTable(
   return table;
 }
 
-type CopyPlan = { plan: ColumnPlan; snapshot: Snapshot; look: Look; since: Mark | null; trustText: boolean };
+type CopyPlan = {
+  plan: ColumnPlan;
+  snapshot: Snapshot;
+  look: Look;
+  since: Mark | null;
+  trustText: boolean;
+  groups: GroupLimits;
+};
 
 async function copyRows(
   client: pg.ClientBase,
   { settings, onProgress }: TableWork,
-  { plan, snapshot, look, since, trustText }: CopyPlan,
+  { plan, snapshot, look, since, trustText, groups }: CopyPlan,
   writer: RawWriter,
   signal: AbortSignal,
 ) {
@@ -127,7 +134,7 @@ async function copyRows(
       (error) => flow?.fail(error),
     );
   };
-  const reader = new GroupReader(displayName(settings.name), plan, trustText, ids, GROUP_LIMITS, onGroup);
+  const reader = new GroupReader(displayName(settings.name), plan, trustText, ids, groups, onGroup);
   const text = copyChangedRows({
     table: settings.name,
     columns: plan.columns.map(({ source, selection }) => ({ name: source, selection })),

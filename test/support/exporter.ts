@@ -5,6 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { pino } from 'pino';
 import { type ExportDeps, exportTable, type TableOutcome } from '../../src/export/export-table.ts';
+import { GROUP_LIMITS } from '../../src/export/group-reader.ts';
 import { recover } from '../../src/export/recover.ts';
 import type { Lake } from '../../src/lake/lake.ts';
 import { openLocalLake } from '../../src/lake/local.ts';
@@ -87,6 +88,7 @@ export async function createExporter(
     // Ten seconds a call: no two runs share a look at activity, as separate processes would not.
     now: () => (clock += 10_000),
     createdBy: 'tidemark version 0.0.0 (build test)',
+    groups: GROUP_LIMITS,
     step: async () => {},
   };
   const lease = async (settings: TableSettings) => {
