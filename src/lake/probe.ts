@@ -34,16 +34,17 @@ export async function probeWritable(lake: Lake, signal: AbortSignal): Promise<vo
   try {
     await upload.write(body);
     await lake.completeUpload(await upload.finish(), owner, signal);
+    const back = await lake.get(key, signal);
+    const listed: string[] = [];
+    for await (const each of lake.list(key, signal)) listed.push(each.key);
+    if (!back.equals(body) || !listed.includes(key)) {
+      throw new TidemarkError('LAKE_FAILED', 'the lake does not give back what was written', { key });
+    }
+    await lake.abortUploads(key, signal);
   } catch (error) {
     await upload.abort();
+    await lake.delete([key], signal).catch(() => {});
     throw error;
   }
-  const back = await lake.get(key, signal);
-  const listed: string[] = [];
-  for await (const each of lake.list(key, signal)) listed.push(each.key);
-  await lake.abortUploads(key, signal);
   await lake.delete([key], signal);
-  if (!back.equals(body) || !listed.includes(key)) {
-    throw new TidemarkError('LAKE_FAILED', 'the lake does not give back what was written', { key });
-  }
 }

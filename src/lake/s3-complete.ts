@@ -19,7 +19,7 @@ export async function completeS3(s3: S3Session, file: PreparedFile, owner: Uploa
   const { key } = file;
   // S3-compatible servers differ: some complete and ignore the condition, some refuse the header. There a look comes first.
   let conditional = true;
-  let lookFirst = s3.settings.endpoint !== undefined;
+  let lookFirst = s3.compatible;
   const call = { operation: 'CompleteMultipartUpload', permission: 's3:PutObject', key };
 
   const attempt = async () => {

@@ -1,8 +1,8 @@
 /** Lists objects and open uploads of a prefix, a page at a time. Invariant: a page without entries is a page, not an end. */
 
 import { ListMultipartUploadsCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
+import { TidemarkError } from '../model/error.ts';
 import type { LakeObject } from './lake.ts';
-import { BrokenAnswer } from './s3-fault.ts';
 import type { S3Session } from './s3-session.ts';
 
 /** The objects whose key begins with the prefix, in S3's order: of the keys' bytes. */
@@ -53,9 +53,10 @@ export async function* listUploads(
       // Some servers take the prefix for a hint.
       if (key?.startsWith(prefix) && each.UploadId) yield { key, id: each.UploadId };
     }
+    more = page.IsTruncated === true;
     const next = page.NextKeyMarker === undefined ? undefined : decoded(page.NextKeyMarker, page.EncodingType);
-    more = page.IsTruncated === true && next !== undefined;
-    if (more && next === keyMarker && page.NextUploadIdMarker === idMarker) throw stuck('ListMultipartUploads');
+    const moved = next !== undefined && (next !== keyMarker || page.NextUploadIdMarker !== idMarker);
+    if (more && !moved) throw stuck('ListMultipartUploads');
     keyMarker = next;
     idMarker = page.NextUploadIdMarker;
   }
@@ -72,8 +73,8 @@ function nextOf(
   return next;
 }
 
-function stuck(operation: string): Error {
-  return new BrokenAnswer(`${operation} does not move on`);
+function stuck(operation: string): TidemarkError {
+  return new TidemarkError('LAKE_FAILED', `${operation}: the server names no further page though it says there is one`);
 }
 
 /** Keys come form-encoded when the answer says so; some servers ignore the wish. */

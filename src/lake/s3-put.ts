@@ -18,8 +18,6 @@ export async function putS3(
 ): Promise<'created' | 'exists'> {
   const mark = randomUUID();
   let conditional = true;
-  // Whether an attempt before may have arrived though its answer did not.
-  let unclear = false;
   const write = async (abortSignal: AbortSignal): Promise<'created' | 'exists'> => {
     if (!conditional) {
       const holder = await metadataOf(s3, key, abortSignal);
@@ -34,11 +32,9 @@ export async function putS3(
         conditional = false;
         return write(abortSignal);
       }
-      if (isConditionUnmet(fault)) {
-        return unclear && (await metadataOf(s3, key, abortSignal))?.[MARK] === mark ? 'created' : 'exists';
-      }
-      unclear = true;
-      throw error;
+      if (!isConditionUnmet(fault)) throw error;
+      // It may be our own: an attempt before this one may have arrived though its answer did not.
+      return (await metadataOf(s3, key, abortSignal))?.[MARK] === mark ? 'created' : 'exists';
     }
   };
   const call = { operation: 'PutObject', permission: 's3:PutObject', key, bytes: body.length };

@@ -19,6 +19,8 @@ export type S3Session = {
   readonly settings: S3Settings;
   readonly limits: RetryLimits;
   readonly tools: RetryTools;
+  /** A server that is not AWS, as far as one can tell: it may take a condition and ignore it. */
+  readonly compatible: boolean;
   /** Bucket and its owner: part of every request's input. */
   readonly common: { Bucket: string; ExpectedBucketOwner?: string };
   /** Below the lake's prefix: the whole key of an object. */
@@ -53,6 +55,7 @@ export function openSession(bucket: string, prefix: string, settings: S3Settings
     settings,
     limits,
     tools,
+    compatible: [endpoint, process.env.AWS_ENDPOINT_URL, process.env.AWS_ENDPOINT_URL_S3].some(Boolean),
     common: {
       Bucket: bucket,
       ...(settings.expected_bucket_owner ? { ExpectedBucketOwner: settings.expected_bucket_owner } : {}),

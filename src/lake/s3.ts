@@ -33,10 +33,9 @@ export function openS3Lake(at: { bucket: string; prefix: string }, settings: S3S
 }
 
 async function abortAll(s3: S3Session, prefix: string, signal: AbortSignal): Promise<number> {
-  let count = 0;
-  for await (const { key, id } of listUploads(s3, prefix, signal)) {
-    await abortS3Upload(s3, key, id, signal);
-    count++;
-  }
-  return count;
+  // All pages first: some servers count positions, and aborting what was listed would move the rest.
+  const open: { key: string; id: string }[] = [];
+  for await (const each of listUploads(s3, prefix, signal)) open.push(each);
+  for (const { key, id } of open) await abortS3Upload(s3, key, id, signal);
+  return open.length;
 }

@@ -157,6 +157,7 @@ describe.each(BACKENDS)('$name', ({ open, anyKey, partSize }) => {
     const half = await (await place.reopen()).startUpload('raw/t/run-1-c', ours, never);
     await half.write(randomBytes(100_000));
     const kept = await prepare(lake, 'raw/t/run-10', [Buffer.from('kept')]);
+    expect(await lake.abortUploads('raw/t/run-1-a.run', never)).toBe(0);
     expect(await lake.abortUploads('raw/t/run-1-', never)).toBe(4);
     expect(await lake.abortUploads('raw/t/run-1/', never)).toBe(1);
     expect(await lake.abortUploads('raw/t/run-1-', never)).toBe(0);

@@ -146,7 +146,8 @@ describe('putIfAbsent', () => {
   test('somebody else was faster while our first answer was lost: exists, though the bytes are equal', async () => {
     await using s3 = await s3Fixture();
     s3.server.fault({ on: 'PutObject', act: { kind: 'answer', status: 503, code: 'SlowDown' } });
-    const run = () => void s3.server.bucket.put('pre/log/1.json', Buffer.from('{}'), { metadata: {} }, true);
+    const run = () =>
+      void s3.server.bucket.put('pre/log/1.json', Buffer.from('{}'), { metadata: { 'tidemark-put': 'theirs' } }, true);
     s3.server.fault({ on: 'PutObject', act: { kind: 'before', run } });
     expect(await s3.lake.putIfAbsent('log/1.json', Buffer.from('{}'), never)).toBe('exists');
     expect(s3.server.faultsLeft()).toBe(0);
@@ -250,6 +251,8 @@ describe('delete', () => {
     s3.server.fault({ on: 'DeleteObjects', act: { kind: 'fail-key', key: 'pre/b', code: 'InternalError' } });
     await s3.lake.delete(['a', 'b'], never);
     expect(s3.server.bucket.objects.size).toBe(0);
+    const [both, left] = s3.server.log.map((line) => Number(line.headers['content-length']));
+    expect(left).toBeLessThan(both);
     expect(s3.server.count('DeleteObjects')).toBe(2);
     s3.server.bucket.put('pre/c', Buffer.from('x'), { metadata: {} }, false);
     s3.server.fault({ on: 'DeleteObjects', act: { kind: 'fail-key', key: 'pre/c', code: 'AccessDenied' } });

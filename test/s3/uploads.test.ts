@@ -35,6 +35,25 @@ test('a part that fails for good ends the upload: the next write says why', asyn
   expect(s3.server.bucket.uploads.size).toBe(0);
 });
 
+test('a part that fails for good does not leave the writer waiting for the others', async () => {
+  await using s3 = await s3Fixture({}, { attemptMs: 3_600_000 });
+  s3.server.fault({ on: 'UploadPart', act: { kind: 'hang', work: false } });
+  s3.server.fault({ on: 'UploadPart', act: { kind: 'answer', status: 403, code: 'AccessDenied' } });
+  const upload = await s3.lake.startUpload('a', ours, never);
+  await upload.write(randomBytes(2 * PART));
+  await expect(upload.finish()).rejects.toMatchObject({ code: 'LAKE_DENIED' });
+  expect(s3.server.faultsLeft()).toBe(0);
+});
+
+test('parts go out without waiting for 100-continue', async () => {
+  await using s3 = await s3Fixture();
+  const lake = await s3.open({ part_size: 5 * 1024 * 1024 });
+  const upload = await lake.startUpload('a', ours, never);
+  await upload.write(randomBytes(6 * 1024 * 1024));
+  await upload.finish();
+  expect(s3.server.log.filter((line) => 'expect' in line.headers)).toEqual([]);
+});
+
 test('connections are kept: many files, few connections', async () => {
   await using s3 = await s3Fixture();
   for (let n = 0; n < 20; n++) {
