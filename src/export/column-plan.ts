@@ -4,6 +4,7 @@ import { lakeNames } from '../model/column-names.ts';
 import {
   canFollow,
   defaultColumnType,
+  type PgType,
   pinnedColumnType,
   type Selection,
   typeName,
@@ -135,6 +136,7 @@ export function writtenColumns(plan: ColumnPlan): WrittenColumn[] {
  * dropped columns go on; what counts is the lake's type: varchar(50) to text is no change.
  */
 export function checkSchemaChange(table: SourceTable, before: WrittenColumn[] | null, plan: ColumnPlan): void {
+  const types = new Map(table.columns.map(({ name, type }) => [name, type]));
   const now = new Map(plan.columns.map((column) => [column.name, column]));
   for (const old of before ?? []) {
     const column = now.get(old.name);
@@ -145,16 +147,21 @@ export function checkSchemaChange(table: SourceTable, before: WrittenColumn[] | 
       {
         table: displayName(table.name),
         column: column.source,
-        hint: `pin it with columns.${column.source}.type: ${pinHint(old.type, column)}, or begin a new folder with another \`as:\` and one \`export --full\``,
+        hint: `${pinHint(old.type, column, types.get(column.source)!)}begin a new folder with another \`as:\` and one \`export --full\``,
       },
     );
   }
 }
 
-function pinHint(old: LakeType, now: PlannedColumn): string {
-  const scale =
-    old.kind === 'decimal' &&
-    now.lake.kind === 'decimal' &&
-    now.lake.precision - now.lake.scale > old.precision - old.scale;
-  return scale ? `"${typeName(old)}" (values that do not fit follow on_unfit)` : `"${typeName(old)}"`;
+/** The pin that keeps the column as it was; empty where no pin can. */
+function pinHint(old: LakeType, now: PlannedColumn, type: PgType): string {
+  const pin = old.kind === 'array' ? 'array' : typeName(old);
+  try {
+    // The decimal places of money do not matter: a pin's type is the one it names.
+    if (typeName(pinnedColumnType(type, pin, 2).lake) !== typeName(old)) return '';
+  } catch {
+    return '';
+  }
+  const fits = old.kind === 'decimal' ? ' (values that do not fit follow on_unfit)' : '';
+  return `pin it with columns.${now.source}.type: "${pin}"${fits}, or `;
 }

@@ -138,7 +138,8 @@ export function pinnedColumnType(type: PgType, pinned: string, moneyScale: numbe
     const exact = type.oid === NUMERIC || ['int2', 'int4', 'int8', 'numeric'].includes(natural.wire as string);
     if (precision < 1 || precision > 38 || scale > precision || !exact) throw cannotPin(type, pinned);
     const lake: LakeType = { kind: 'decimal', precision, scale };
-    return type.oid === NUMERIC ? plain('numeric', lake) : { selection: 'numeric', wire: 'numeric', lake };
+    if (type.oid === NUMERIC) return plain('numeric', lake);
+    return { selection: natural.wire === 'numeric' ? natural.selection : 'numeric', wire: 'numeric', lake };
   }
   if (WIDENS[text]?.includes(natural.wire as Wire)) return { ...natural, lake: scalar(text as 'long') };
   if (text === 'array' && type.element) {

@@ -93,7 +93,10 @@ class CopyOut implements pg.Submittable {
     const { stream } = connection as Connection;
     this.#stream = stream;
     // While it waited for its turn: an abort that has happened sends no event.
-    if (this.#signal.aborted) return this.#destroy(this.#signal.reason);
+    if (this.#signal.aborted) {
+      this.#destroy(this.#signal.reason);
+      return;
+    }
     // Before the COPY is sent: by the time of CopyOutResponse pg's parser would already hold rows.
     this.#pgListeners = stream.listeners('data') as Listener[];
     if (stream instanceof CopySocket) stream.sink = this.#onData;

@@ -1,7 +1,7 @@
 /** One binary COPY field as the text that Postgres prints; for the keys in errors and for values that had no place. Not for the hot path. */
 
 import type { Wire } from '../model/column-type.ts';
-import { dateText, numericText, timestampText } from './render.ts';
+import { dateText, floatText, numericText, timestampText, timeText } from './render.ts';
 
 /** The field at `at` (its int32 length stands before it) of the given form; null for NULL. */
 export function fieldText(wire: Wire, bytes: Buffer, view: DataView, at: number): string | null {
@@ -20,9 +20,9 @@ export function fieldText(wire: Wire, bytes: Buffer, view: DataView, at: number)
     case 'int8':
       return String(view.getBigInt64(at));
     case 'float4':
-      return String(view.getFloat32(at));
+      return floatText(view.getFloat32(at), 'single');
     case 'float8':
-      return String(view.getFloat64(at));
+      return floatText(view.getFloat64(at), 'double');
     case 'numeric':
       return numericText(view, at);
     case 'date':
@@ -38,7 +38,7 @@ export function fieldText(wire: Wire, bytes: Buffer, view: DataView, at: number)
       return bytes.toString('utf8', at + 1, end);
     case 'time':
     case 'timetz':
-      return `${view.getBigInt64(at)} microseconds of the day`;
+      return timeText(view.getBigInt64(at), wire === 'timetz' ? view.getInt32(at + 8) : null);
     default:
       return bytes.toString('utf8', at, end);
   }
@@ -81,6 +81,6 @@ function arrayText(element: Wire, bytes: Buffer, view: DataView, at: number): st
 
 /** array_out's rule for quotes. */
 function quoted(value: string): string {
-  const plain = value !== '' && value.toUpperCase() !== 'NULL' && !/["\\{},\s]/.test(value);
+  const plain = value !== '' && value.toUpperCase() !== 'NULL' && !/["\\{}, \t\n\v\f\r]/.test(value);
   return plain ? value : `"${value.replaceAll(/(["\\])/g, '\\$1')}"`;
 }

@@ -67,6 +67,51 @@ export function timestampText(wire: bigint, utc: boolean): string {
   return instantText(wire + EPOCH_MICROS, utc);
 }
 
+/** `micros`: of the day; 24:00:00 is one. `west`: of a timetz, seconds west of UTC, as Postgres sends them. */
+export function timeText(micros: bigint, west: number | null): string {
+  return clockText(micros) + (west === null ? '' : zoneText(west));
+}
+
+/** `+HH[:MM[:SS]]`. */
+export function zoneText(west: number): string {
+  const seconds = Math.abs(west);
+  const minutes = Math.floor(seconds / 60) % 60;
+  const rest = seconds % 60;
+  const tail = rest > 0 ? `:${two(minutes)}:${two(rest)}` : minutes > 0 ? `:${two(minutes)}` : '';
+  return `${west > 0 ? '-' : '+'}${two(Math.floor(seconds / 3600))}${tail}`;
+}
+
+/** Digits before the exponent form begins: of printf's %g, for float4 and float8. */
+const FIXED_DIGITS = { single: 6, double: 15 };
+
+/** The shortest text that reads back as the same float4 (`single`) or float8. */
+export function floatText(value: number, kind: 'single' | 'double'): string {
+  if (!Number.isFinite(value)) return Number.isNaN(value) ? 'NaN' : value > 0 ? 'Infinity' : '-Infinity';
+  if (value === 0) return Object.is(value, -0) ? '-0' : '0';
+  const [digits, exponent] = shortest(value, kind).split('e');
+  const power = Number(exponent);
+  if (power < -4 || power >= FIXED_DIGITS[kind]) return `${digits}e${power < 0 ? '-' : '+'}${two(Math.abs(power))}`;
+  const bare = digits.replace(/[-.]/g, '');
+  const fixed =
+    power < 0
+      ? `0.${'0'.repeat(-power - 1)}${bare}`
+      : bare.length <= power + 1
+        ? bare.padEnd(power + 1, '0')
+        : `${bare.slice(0, power + 1)}.${bare.slice(power + 1)}`;
+  return value < 0 ? `-${fixed}` : fixed;
+}
+
+/** `d.ddde±x`. */
+function shortest(value: number, kind: 'single' | 'double'): string {
+  if (kind === 'double') return value.toExponential();
+  let text = '';
+  for (let digits = 0; digits < 9; digits++) {
+    text = value.toExponential(digits);
+    if (Math.fround(Number(text)) === value) break;
+  }
+  return text;
+}
+
 /** A numeric in its binary form (numeric_send: digits, weight, sign, display scale, base-10000 digits) at `at`. */
 export function numericText(view: DataView, at: number): string {
   const digits = view.getInt16(at);

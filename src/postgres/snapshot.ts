@@ -3,7 +3,7 @@
  * and every setting that changes how values print is ours, by SET LOCAL, so that it also holds behind a pooler.
  */
 
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type pg from 'pg';
 import type { Micros } from '../model/mark.ts';
 import type { TableName } from '../model/table.ts';
@@ -30,7 +30,6 @@ const SETTINGS: Record<string, string> = {
   // A policy would hide rows without a word; off, Postgres refuses instead.
   row_security: 'off',
   standard_conforming_strings: 'on',
-  client_encoding: 'UTF8',
   DateStyle: 'ISO, YMD',
   IntervalStyle: 'iso_8601',
   TimeZone: 'UTC',
@@ -66,12 +65,15 @@ export async function openSnapshot(
   const statements = [
     'begin isolation level repeatable read read only',
     ...set,
+    // To UTF8 the server would refuse a SQL_ASCII database's odd bytes; as they are, each value meets its column's policy.
+    textOf(sql`select pg_catalog.set_config('client_encoding',
+      case pg_catalog.current_setting('server_encoding') when 'SQL_ASCII' then 'SQL_ASCII' else 'UTF8' end, true)`),
     // Before the snapshot: a TRUNCATE or a rewriting ALTER in between reads as an empty table, and the mark would move on.
     textOf(sql`lock table ${tableId(table.name)} in access share mode`),
     textOf(sql`select pg_catalog.pg_snapshot_xmin(s)::text as xmin, pg_catalog.pg_snapshot_xmax(s)::text as xmax, s::text as snapshot,
       (extract(epoch from pg_catalog.clock_timestamp()) * 1000000)::pg_catalog.int8::text as at,
       (select c.oid::pg_catalog.int8::text from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-        where n.nspname = ${sql.lit(table.name.schema)} and c.relname = ${sql.lit(table.name.table)}) as oid,
+        where n.nspname = ${literal(table.name.schema)} and c.relname = ${literal(table.name.table)}) as oid,
       ${columnList(sql.lit(table.oid))} as columns
       from pg_catalog.pg_current_snapshot() s`),
   ];
@@ -88,6 +90,11 @@ export async function openSnapshot(
     at: BigInt(row.at),
     columnList: Number(row.oid) === table.oid ? row.columns : null,
   };
+}
+
+/** Means the same whatever standard_conforming_strings is: our own setting comes too late for the message that it is in. */
+function literal(text: string): RawBuilder<string> {
+  return sql.raw(`E'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`);
 }
 
 /**

@@ -45,11 +45,13 @@ export class BytesBuilder extends ColumnBuilder {
 
 /** Text of a SQL_ASCII database, where any bytes may stand: what is not UTF-8 has no place in a lake's string. */
 export class CheckedTextBuilder extends BytesBuilder {
+  readonly #front: number;
   readonly #unfit: Unfit;
   #checked: Int32Array = new Int32Array(0);
 
   constructor(skip: number, unfit: Unfit) {
     super(skip);
+    this.#front = skip;
     this.#unfit = unfit;
   }
 
@@ -59,7 +61,7 @@ export class CheckedTextBuilder extends BytesBuilder {
       const p = at[from + i];
       this.#checked[i] = p;
       if (p < 0) continue;
-      const value = bytes.subarray(p, p + view.getInt32(p - 4));
+      const value = bytes.subarray(p + this.#front, p + view.getInt32(p - 4));
       if (isUtf8(value)) continue;
       this.#unfit(i, () => value.toString('latin1'));
       this.#checked[i] = -1;
@@ -67,6 +69,9 @@ export class CheckedTextBuilder extends BytesBuilder {
     super.append(bytes, view, this.#checked, 0, rows);
   }
 }
+
+/** `!`, with which no JSON begins. */
+const MARK = 0x21;
 
 const HEX = Uint8Array.from(Buffer.from('0123456789abcdef'));
 
@@ -99,13 +104,18 @@ export class UuidBuilder extends ColumnBuilder {
   }
 }
 
-/** JSON that the query made of an array; one that JSON cannot carry arrives with `!` and Postgres's own text. */
+/**
+ * JSON that the query made of an array; one that JSON cannot carry arrives with `!` and Postgres's own text. `trustText`: as
+ * makeBuilder's.
+ */
 export class ArrayJsonBuilder extends BytesBuilder {
+  readonly #trustText: boolean;
   readonly #unfit: Unfit;
   #fit: Int32Array = new Int32Array(0);
 
-  constructor(unfit: Unfit) {
+  constructor(trustText: boolean, unfit: Unfit) {
     super();
+    this.#trustText = trustText;
     this.#unfit = unfit;
   }
 
@@ -114,8 +124,12 @@ export class ArrayJsonBuilder extends BytesBuilder {
     for (let i = 0; i < rows; i++) {
       const p = at[from + i];
       this.#fit[i] = p;
-      if (p < 0 || bytes[p] !== 0x21) continue;
-      this.#unfit(i, () => bytes.toString('utf8', p + 1, p + view.getInt32(p - 4)));
+      if (p < 0) continue;
+      const end = p + view.getInt32(p - 4);
+      const marked = bytes[p] === MARK;
+      const sound = this.#trustText || isUtf8(bytes.subarray(p, end));
+      if (!marked && sound) continue;
+      this.#unfit(i, () => bytes.toString(sound ? 'utf8' : 'latin1', marked ? p + 1 : p, end));
       this.#fit[i] = -1;
     }
     super.append(bytes, view, this.#fit, 0, rows);

@@ -55,7 +55,7 @@ export function makeBuilder(wire: Wire, lake: LakeType, trustText: boolean, unfi
     case 'jsonb':
       return trustText ? new BytesBuilder(1) : new CheckedTextBuilder(1, unfit);
     case 'array-json':
-      return new ArrayJsonBuilder(unfit);
+      return new ArrayJsonBuilder(trustText, unfit);
     case 'text':
       return trustText ? new BytesBuilder() : new CheckedTextBuilder(0, unfit);
   }

@@ -1,6 +1,6 @@
 /** Dates, timestamps and times of day. Invariant: what Parquet cannot hold (infinity, BC, years above 9999) is seen one value at a time. */
 
-import { dateText, EPOCH_DAYS, EPOCH_MICROS, timestampText } from '../render.ts';
+import { dateText, EPOCH_DAYS, EPOCH_MICROS, timestampText, zoneText } from '../render.ts';
 import { ColumnBuilder, type Unfit } from './column-builder.ts';
 
 const MIN_DAYS = -719_162; // 0001-01-01
@@ -114,7 +114,7 @@ export class TimeBuilder extends ColumnBuilder {
         continue;
       }
       this.reserve(32);
-      const text = timeText(Number(view.getBigInt64(p))) + (this.#zoned ? zoneText(view.getInt32(p + 8)) : '');
+      const text = sortableTime(Number(view.getBigInt64(p))) + (this.#zoned ? zoneText(view.getInt32(p + 8)) : '');
       this.bytes.writeInt32LE(text.length, this.used);
       this.bytes.write(text, this.used + 4, 'latin1');
       this.used += 4 + text.length;
@@ -126,17 +126,8 @@ export class TimeBuilder extends ColumnBuilder {
 
 const two = (n: number) => String(n).padStart(2, '0');
 
-function timeText(micros: number): string {
+function sortableTime(micros: number): string {
   const seconds = Math.floor(micros / 1_000_000);
   const fraction = String(micros % 1_000_000).padStart(6, '0');
   return `${two(Math.floor(seconds / 3600))}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}.${fraction}`;
-}
-
-/** `west`: seconds west of UTC, as Postgres sends it. */
-function zoneText(west: number): string {
-  const seconds = Math.abs(west);
-  const minutes = Math.floor(seconds / 60) % 60;
-  const rest = seconds % 60;
-  const tail = rest > 0 ? `:${two(minutes)}:${two(rest)}` : minutes > 0 ? `:${two(minutes)}` : '';
-  return `${west > 0 ? '-' : '+'}${two(Math.floor(seconds / 3600))}${tail}`;
 }
