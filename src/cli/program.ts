@@ -3,10 +3,10 @@
  * that --help is quick; whatever goes wrong ends here, as one line with a code.
  */
 
-import { readFileSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 import { Command, CommanderError, Option } from 'commander';
 import { TidemarkError } from '../model/error.ts';
+import { VERSION } from '../version.ts';
 import type { CommandContext } from './context.ts';
 import { errorParts, errorText, exitCodeOf, toTidemarkError } from './error-output.ts';
 import { createOutput, jsonText } from './output.ts';
@@ -64,7 +64,7 @@ type Start = (globals: Globals, options: object, load: () => Promise<Run>) => Pr
 function buildProgram(io: Io, start: Start): Command {
   const program = new Command('tidemark')
     .description('Exports the changed rows of a Postgres database to Parquet files in a lake.')
-    .version(version(), '-V, --version')
+    .version(VERSION, '-V, --version')
     .option('--config <file>', 'configuration (default: tidemark.yaml, then config/tidemark.yaml)')
     .option('--json', 'one JSON document on stdout')
     .addOption(new Option('--log-level <level>', 'of the log on stderr').choices(LEVELS))
@@ -155,9 +155,4 @@ function usageError({ message, code }: CommanderError): TidemarkError {
   return new TidemarkError('USAGE', words, {
     hint: meant ? `did you mean ${meant}?` : 'tidemark --help, or --help after a command',
   });
-}
-
-function version(): string {
-  const file = new URL('../../package.json', import.meta.url);
-  return (JSON.parse(readFileSync(file, 'utf8')) as { version: string }).version;
 }

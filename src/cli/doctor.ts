@@ -1,0 +1,118 @@
+/**
+ * `tidemark doctor`: looks at everything an export needs and says how to mend what is missing. Invariant: it changes
+ * nothing; what it tries on the lake it removes.
+ */
+
+import path from 'node:path';
+import type { Config } from '../config/config.ts';
+import { loadConfig } from '../config/load-config.ts';
+import { redact } from '../config/redact.ts';
+import { resolveTables } from '../config/resolve-tables.ts';
+import { displayName } from '../model/table.ts';
+import { connect, disconnect } from '../postgres/connect.ts';
+import { listTables } from '../postgres/tables.ts';
+import type { CommandContext } from './context.ts';
+import { type Check, failed } from './doctor-check.ts';
+import { checkLake, checkSpool, checkState } from './doctor-places.ts';
+import { checkSource } from './doctor-source.ts';
+import { checkTables, nullShares } from './doctor-tables.ts';
+
+const STATEMENT_MS = 30_000;
+const STYLES = { ok: 'green', warn: 'yellow', fail: 'red' } as const;
+
+/** Exit code 0: all well, or warnings only; 3: a check failed. Throws CONFIG_*, ENV_MISSING: without a configuration there is nothing to check. */
+export async function runDoctor(_options: object, context: CommandContext): Promise<number> {
+  const config = await loadConfig(context);
+  const shown = path.relative(context.cwd, config.file) || config.file;
+  const file: Check = { group: 'configuration', check: 'file', state: 'ok', found: shown };
+  const checks = [
+    file,
+    ...(await guarded('source', 'connection', context, () => sourceAndTables(config, context))),
+    ...(await guarded('state', 'state store', context, async () => [await checkState(config, context)])),
+    ...(await checkLake(config, context)),
+    await checkSpool(config),
+  ].map((check) => cleaned(check, context.secrets));
+  print(checks, context);
+  return checks.some(({ state }) => state === 'fail') ? 3 : 0;
+}
+
+/** What is thrown is a failed check; the others go on. */
+async function guarded(
+  group: Check['group'],
+  check: string,
+  { signal }: CommandContext,
+  run: () => Promise<Check[]>,
+): Promise<Check[]> {
+  try {
+    return await run();
+  } catch (error) {
+    signal.throwIfAborted();
+    return [failed(group, check, error)];
+  }
+}
+
+async function sourceAndTables(config: Config, context: CommandContext): Promise<Check[]> {
+  const { url, caFile } = config.source;
+  const client = await connect({ role: 'source', url, caFile, env: context.env }, context.signal);
+  const stop = () => client.connection.stream.destroy();
+  context.signal.addEventListener('abort', stop);
+  try {
+    await client.query(`set statement_timeout = ${STATEMENT_MS}; set default_transaction_read_only = on`);
+    const server = await checkSource(client, config.state.isSource, () => Date.now() / 1000);
+    const tables = await guarded('tables', 'tables', context, async () => {
+      const known = await listTables(client, config.state.isSource ? config.state.schema : null);
+      const byName = new Map(known.map((table) => [displayName(table.name), table]));
+      const checked = resolveTables(config, known).map((settings) => ({
+        settings,
+        table: byName.get(displayName(settings.name))!,
+      }));
+      if (checked.length === 0)
+        return [
+          {
+            group: 'tables',
+            check: 'tables',
+            state: 'warn',
+            found: 'none is configured',
+            remedy: 'tables: in tidemark.yaml',
+          },
+        ];
+      const { rows } = await client.query<{ role: string }>('select current_user as role');
+      return checkTables(checked, rows[0].role, await nullShares(client, checked));
+    });
+    return [...server, ...tables];
+  } finally {
+    context.signal.removeEventListener('abort', stop);
+    await disconnect(client);
+  }
+}
+
+function cleaned(check: Check, secrets: readonly string[]): Check {
+  return { ...check, found: redact(check.found, secrets), remedy: check.remedy && redact(check.remedy, secrets) };
+}
+
+function print(checks: Check[], { out }: CommandContext): void {
+  out.json({
+    checks: checks.map(({ check, state, found, remedy, table }) => ({
+      check,
+      state,
+      found,
+      remedy: remedy ?? null,
+      table,
+    })),
+  });
+  const width = Math.max(...checks.map(({ check }) => check.length));
+  let group = '';
+  for (const check of checks) {
+    if (check.group !== group) out.line(`${group === '' ? '' : '\n'}${out.style('bold', check.group)}`);
+    group = check.group;
+    out.line(
+      `  ${out.style(STYLES[check.state], check.state.padEnd(4))}  ${check.check.padEnd(width)}  ${check.found}`,
+    );
+    if (check.remedy) out.line(`  ${' '.repeat(6 + width)}  ${out.style('dim', '→')} ${check.remedy}`);
+  }
+  const count = (state: Check['state']) => checks.filter((check) => check.state === state).length;
+  const [failures, warnings] = [count('fail'), count('warn')];
+  out.line();
+  if (failures > 0) out.line(`${failures} failed, ${warnings} to look at`);
+  else out.line(warnings > 0 ? `an export will work; ${warnings} to look at` : 'all well');
+}

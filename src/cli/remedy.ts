@@ -1,0 +1,19 @@
+/** The statements that mend what init and doctor find. Pure. */
+
+import { displayName, type TableName } from '../model/table.ts';
+
+export function quoteName(name: string): string {
+  return /^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
+}
+
+export function createIndex(table: { name: TableName; partitioned: boolean }, column: string): string {
+  // Postgres refuses CONCURRENTLY on a partitioned table.
+  const how = table.partitioned ? 'CREATE INDEX' : 'CREATE INDEX CONCURRENTLY';
+  return `${how} ON ${displayName(table.name)} (${quoteName(column)})`;
+}
+
+export function grantSelect(table: { name: TableName; mayRead: boolean; mayUseSchema: boolean }, role: string): string {
+  const to = `TO ${quoteName(role)}`;
+  const schema = table.mayUseSchema ? [] : [`GRANT USAGE ON SCHEMA ${quoteName(table.name.schema)} ${to}`];
+  return [...schema, ...(table.mayRead ? [] : [`GRANT SELECT ON ${displayName(table.name)} ${to}`])].join('; ');
+}
