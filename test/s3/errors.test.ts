@@ -107,7 +107,8 @@ describe('no way to the server', () => {
 
   test('a server that went away after it had answered gets the whole budget', async () => {
     await using s3 = await s3Fixture({}, { attempts: 7 });
-    await s3.lake.head('a', never);
+    s3.server.fault({ on: 'HeadObject', act: denied });
+    await expect(s3.lake.head('a', never)).rejects.toMatchObject({ code: 'LAKE_DENIED' });
     await s3.server[Symbol.asyncDispose]();
     await expect(s3.lake.head('a', never)).rejects.toMatchObject({ code: 'LAKE_UNREACHABLE' });
     expect(s3.sleeps.length).toBe(6);
