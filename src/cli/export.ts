@@ -49,6 +49,8 @@ export async function runExport(options: ExportOptions, context: CommandContext)
   };
   const progress = exportProgress(context.screen, context.log, deps.now);
   const results = await exportTables(deps, request, progress, context.signal);
+  // Before anything stands on stdout: what is drawn is erased by counting lines upwards.
+  context.screen?.[Symbol.dispose]();
   context.out.json({ tables: results.map((result) => resultJson(result, context.secrets)) });
   printResults(results, context);
   context.signal.throwIfAborted();
