@@ -36,7 +36,7 @@ export async function describeTables(
   const rows = await rowsOf(
     client,
     sql<{ ord: string; oid: number; columns: string; key: string[] | null; estimate: number }>`
-      select w.ord, c.oid::pg_catalog.int8::pg_catalog.float8 as oid, ${columnList(sql`c.oid`)} as columns,
+      select w.ord, c.oid, ${columnList(sql`c.oid`)} as columns,
         (select pg_catalog.array_agg(a.attname::text order by k.place)
            from pg_catalog.pg_index i
            cross join lateral pg_catalog.unnest(i.indkey::pg_catalog.int2[]) with ordinality k(attnum, place)

@@ -28,10 +28,11 @@ export class TypeCatalog {
       if (missing.length === 0) return;
       const rows = await rowsOf(
         client,
+        // OIDs as OIDs: with extra_float_digits at -15 a float8 of 21 prints as 2e+01.
         // int2vector and oidvector (22, 30) look like arrays but count from 0: text.
         sql<TypeRow>`
-          select t.oid::int8::float8 as oid, t.typtype, t.typbasetype::int8::float8 as typbasetype, t.typtypmod,
-            case when t.typcategory = 'A' and t.typlen = -1 and t.oid not in (22, 30) then t.typelem::int8::float8 else 0 end as element,
+          select t.oid, t.typtype, t.typbasetype, t.typtypmod,
+            case when t.typcategory = 'A' and t.typlen = -1 and t.oid not in (22, 30) then t.typelem else 0 end as element,
             pg_catalog.format_type(t.oid, null) as name, e.extname as extension
           from pg_catalog.pg_type t
           left join pg_catalog.pg_depend d

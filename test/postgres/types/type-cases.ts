@@ -127,6 +127,7 @@ export const TYPE_SETUP = `
   create type inner_row as (a int, b text, at timestamptz);
   create type outer_row as (id bigint, i inner_row, list int[], f float8, n numeric, y bytea, "Odd ""name" mood);
   create domain a_row as inner_row;
+  create table thing (id int primary key);
   create type text_range as range (subtype = text, collation = "C");
   create type float_range as range (subtype = float8);`;
 
@@ -355,7 +356,7 @@ export const TYPE_CASES: TypeCase[] = [
   scalar('string', 'tsquery', [`'a' & !'b' <2> 'c':*A`, '']),
   scalar('string', 'pg_lsn', ['0/0', 'FFFFFFFF/FFFFFFFF']),
   scalar('string', 'tid', ['(0,1)', '(4294967295,65535)']),
-  scalar('string', 'regclass', ['pg_class', 'types', 'types_pkey']),
+  scalar('string', 'regclass', ['pg_class', 'thing', 'thing_pkey']),
   scalar('string', 'regtype', ['integer', 'mood']),
   scalar('string', 'regproc', ['now']),
   scalar('string', 'regprocedure', ['abs(integer)']),
