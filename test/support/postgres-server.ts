@@ -126,7 +126,7 @@ export async function startPostgres(
   const stop = async (mode: 'fast' | 'immediate' = 'fast') => {
     const stopping = child;
     child = undefined;
-    if (!stopping || stopping.exitCode !== null) return;
+    if (!stopping || stopping.exitCode !== null || stopping.signalCode !== null) return;
     const ended = new Promise((resolve) => stopping.once('exit', resolve));
     stopping.kill(mode === 'fast' ? 'SIGINT' : 'SIGQUIT');
     await ended;
