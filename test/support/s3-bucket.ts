@@ -13,7 +13,7 @@ export class S3Refusal extends Error {
   }
 }
 
-export type StoredObject = {
+type StoredObject = {
   body: Buffer;
   etag: string;
   metadata: Record<string, string>;
@@ -21,7 +21,7 @@ export type StoredObject = {
   modified: Date;
 };
 type StoredPart = { body: Buffer; etag: string; crc32: string };
-export type OpenUpload = {
+type OpenUpload = {
   id: string;
   key: string;
   metadata: Record<string, string>;

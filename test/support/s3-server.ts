@@ -8,7 +8,7 @@ import { createFaultScript, type S3Fault, type S3FaultAction, type S3Operation }
 import { type S3Answer, type S3Behaviour, type S3Request, type S3World, serve } from './s3-handlers.ts';
 import { element, errorDocument } from './s3-xml.ts';
 
-export type S3LogLine = {
+type S3LogLine = {
   operation: S3Operation;
   key: string;
   status: number | 'cut' | 'hang';

@@ -1,6 +1,6 @@
 /** The little XML that S3 speaks. Invariant: what toXml() writes, any XML parser reads back. */
 
-export function toXml(text: string): string {
+function toXml(text: string): string {
   return text.replace(/[&<>"'\r\n]/g, (c) => `&#${c.codePointAt(0)};`);
 }
 
