@@ -137,9 +137,14 @@ function dictionaryOfBytes(
     const tail = view.getInt32(at + length - 4, true);
     let hash = tail ^ Math.imul(length, 0x85ebca6b);
     if (length > 4) {
-      // First, middle and last bytes stand for all: reading every one of a long string costs more than an unlucky slot.
+      // Five words stand for all of a string: reading every one of a long string costs more than an unlucky slot.
       hash = Math.imul(hash, 0x9e3779b1) ^ view.getInt32(at, true);
       hash = Math.imul(hash ^ (hash >>> 15), 0x9e3779b1) ^ view.getInt32(at + ((length - 4) >>> 1), true);
+      if (length > 12) {
+        const quarter = (length - 4) >>> 2;
+        hash = Math.imul(hash ^ (hash >>> 15), 0x9e3779b1) ^ view.getInt32(at + quarter, true);
+        hash = Math.imul(hash ^ (hash >>> 15), 0x9e3779b1) ^ view.getInt32(at + length - 4 - quarter, true);
+      }
     }
     hash = Math.imul(hash ^ (hash >>> 15), 0x9e3779b1);
     let slot = Math.imul(hash ^ (hash >>> 15), 0x85ebca6b) >>> shift;

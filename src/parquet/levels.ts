@@ -48,7 +48,7 @@ export class Levels {
     while (slot > from && repetition[slot] !== 0) slot--;
     if (slot > from) return slot;
     // One row alone is longer than a page: the page takes it whole.
-    slot = to + 1;
+    slot = to;
     while (slot < this.slots && repetition[slot] !== 0) slot++;
     return slot;
   }

@@ -26,11 +26,6 @@ export type ParquetColumn = {
   stats: boolean;
 };
 
-/** The definition level of a value that is there; every lower level is a kind of null. */
-export function maxDefinition(column: ParquetColumn): number {
-  return column.list ? 3 : 1;
-}
-
 /** Bytes of a PLAIN value as a column's buffer holds it (a boolean takes one byte there); 0: of any length. */
 export function plainWidth(type: ParquetType): number {
   switch (type.physical) {

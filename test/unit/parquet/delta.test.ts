@@ -39,6 +39,7 @@ describe('what delta must not touch', () => {
     expect(stepsOfInt64(words64([0n, 2n ** 53n]), 2, steps)).toBe(-1);
     expect(stepsOfInt64(words64([-(2n ** 53n), 0n]), 2, steps)).toBe(-1);
     expect(stepsOfInt64(words64([-(2n ** 51n), 2n ** 51n]), 2, steps)).toBe(-1);
+    expect(stepsOfInt64(words64([2n ** 51n, -(2n ** 51n)]), 2, steps)).toBe(-1);
     expect(stepsOfInt64(words64([2n ** 53n - 1n, 2n ** 53n - 2n]), 2, steps)).toBe(1);
   });
 });

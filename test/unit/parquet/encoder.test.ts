@@ -126,6 +126,38 @@ test('values that do not begin at a multiple of eight bytes are read all the sam
   expect((await readWithHyparquet(path)).n).toEqual(range(200, (i) => String(i * i)));
 });
 
+describe('pages', () => {
+  const pagesOf = async (one: ParquetColumn, cells: Cell[], pageBytes: number) => {
+    const encoder = new RowGroupEncoder([one], new Compressor(), { pageBytes, plainOnly: true });
+    return (await encoder.encode(cells.length, [columnData(one, cells)])).chunks[0].dataPages;
+  };
+  test('hold as many values as fit, and at least one', async () => {
+    // A hundred bytes and their length: ten to a page.
+    const strings = range(110, () => 'x'.repeat(100));
+    expect(await pagesOf(TEXT, strings, 1040)).toBe(11);
+    expect(await pagesOf(TEXT, strings, 1039)).toBe(13);
+    expect(await pagesOf(TEXT, strings, 1)).toBe(110);
+    expect(await pagesOf(LONG, range(100, BigInt), 80)).toBe(10);
+    expect(await pagesOf(LONG, range(100, BigInt), 1)).toBe(100);
+  });
+  test('count values, not rows', async () => {
+    const cells = range(100, (i) => (i % 2 === 0 ? BigInt(i) : null));
+    expect(await pagesOf(LONG, cells, 80)).toBe(5);
+  });
+  test('begin where a row of a list begins', async () => {
+    const list = column('l', TYPES.long, { list: true });
+    // Pages of three values: rows of two are never split, a row of ten makes a page of its own.
+    expect(
+      await pagesOf(
+        list,
+        range(6, () => [1n, 2n]),
+        24,
+      ),
+    ).toBe(6);
+    expect(await pagesOf(list, [[1n], range(10, BigInt), [1n, 2n]], 24)).toBe(3);
+  });
+});
+
 describe('sizes', () => {
   test('a file without rows', async () => {
     const path = join(folder, 'empty.parquet');
