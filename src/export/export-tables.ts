@@ -6,9 +6,10 @@ import { displayName, type TableName, type TableSettings } from '../model/table.
 import { describeTables, type SourceTable } from '../postgres/describe.ts';
 import { keepAlive } from '../state/keep-alive.ts';
 import { type Acquired, type Lease, leaseLost } from '../state/leases.ts';
-import { type ExportDeps, exportTable, stoppedBy } from './export-table.ts';
+import { exportTable, stoppedBy } from './export-table.ts';
 import { recover } from './recover.ts';
 import { Settler } from './settle.ts';
+import type { ExportDeps } from './work.ts';
 
 export type TableResult = {
   table: TableName;

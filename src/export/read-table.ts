@@ -13,10 +13,11 @@ import { openSnapshot, type Snapshot, stillRunning } from '../postgres/snapshot.
 import { CarriedIds } from './carried-ids.ts';
 import { type ColumnPlan, checkSchemaChange, planColumns, writtenColumns } from './column-plan.ts';
 import { CursorTracker } from './cursor-tracker.ts';
-import type { ExportDeps, TableWork } from './export-table.ts';
+
 import { type GroupLimits, GroupReader, type RowGroup } from './group-reader.ts';
 import { nextMark } from './next-mark.ts';
 import type { RawWriter } from './raw-writer.ts';
+import type { ExportDeps, TableWork } from './work.ts';
 
 /** What is known before the first row. */
 export type Read = { plan: ColumnPlan; snapshot: Snapshot; full: boolean };

@@ -1,0 +1,54 @@
+/** What an export of a table is given, and what comes of it. */
+
+import type { Logger } from 'pino';
+import type { Lake } from '../lake/lake.ts';
+import type { Mark } from '../model/mark.ts';
+import type { UnfitCounts, WrittenColumn } from '../model/run.ts';
+import type { TableSettings } from '../model/table.ts';
+import type { Compressor } from '../parquet/compressor.ts';
+import type { SourceTable } from '../postgres/describe.ts';
+import type { Source } from '../postgres/source.ts';
+import type { Lease } from '../state/leases.ts';
+import type { StateStore } from '../state/state-store.ts';
+import type { GroupLimits } from './group-reader.ts';
+
+export type ExportDeps = {
+  source: Source;
+  state: StateStore;
+  lake: Lake;
+  /** One for each compression in use: it bounds the pages under way. */
+  compressor: (settings: TableSettings) => Compressor;
+  log: Logger;
+  /** Milliseconds of a clock that never steps back. */
+  now: () => number;
+  /** `tidemark <version>`, into each file's footer. */
+  createdBy: string;
+  /** How large a row group gets. */
+  groups: GroupLimits;
+  /** Named places of a run; a no-op but in tests that kill the process there. */
+  step: (name: string) => Promise<void>;
+};
+
+export type TableWork = {
+  settings: TableSettings;
+  /** As the catalog had it when the command began; looked at again inside the run's transaction. */
+  table: SourceTable;
+  lease: Lease;
+  mark: Mark | null;
+  columns: WrittenColumn[] | null;
+  full: boolean;
+  onProgress: (rows: bigint, bytes: number) => void;
+};
+
+export type TableOutcome =
+  | {
+      state: 'committed';
+      run: bigint;
+      rows: bigint;
+      lateRows: bigint;
+      files: { key: string; rows: number; bytes: number }[];
+      watermark: string | null;
+      unfit: UnfitCounts;
+    }
+  /** The mark still moves: the caller saves it, many tables at once. */
+  | { state: 'nothing'; mark: Mark; columns: WrittenColumn[] };
