@@ -1,8 +1,9 @@
 /** Encodes row groups. Invariant: the columns' buffers are the caller's again as soon as `encode` has returned its promise. */
 
 import type { ColumnData } from './column-data.ts';
-import { ColumnEncoder, type EncodedChunk, type EncodingOptions } from './column-encoder.ts';
+import { ColumnEncoder, type EncodedChunk } from './column-encoder.ts';
 import type { Compressor } from './compressor.ts';
+import type { EncodingOptions } from './encoding-choice.ts';
 import { PAGE_BYTES } from './page-values.ts';
 import type { ParquetColumn } from './schema.ts';
 import { Scratch } from './scratch.ts';
