@@ -58,7 +58,7 @@ function pick(type: ParquetType, a: Buffer | null, b: Buffer | null, sign: 1 | -
 }
 
 /** Compares two PLAIN values (strings without their length) in the column's order. */
-export function compareValues(type: ParquetType, a: Buffer, b: Buffer): number {
+function compareValues(type: ParquetType, a: Buffer, b: Buffer): number {
   switch (type.physical) {
     case 'int32':
       return a.readInt32LE() - b.readInt32LE();

@@ -79,7 +79,8 @@ function duckdbText(value: DuckDBValue): Text {
 
 /** Without zstd, decimals, dictionaries and deltas; timestamps come back cut to milliseconds, 64-bit integers as doubles. */
 export async function readWithParquetjs(path: string): Promise<TextColumns> {
-  const { ParquetReader } = (await import('parquetjs-lite' as string)) as { ParquetReader: ParquetjsReader };
+  // @ts-expect-error It has no types.
+  const { ParquetReader } = (await import('parquetjs-lite')) as { ParquetReader: ParquetjsReader };
   const metadata = await parquetMetadataAsync(await asyncBufferFromFile(path));
   const columns = columnsOf(metadata);
   const reader = await ParquetReader.openFile(path);
