@@ -9,7 +9,8 @@ export class CarriedIds {
   /** Finished ids, as distances below xmax: [nearest, furthest] pairs, nearest first. */
   readonly #finished: { nearest: number; furthest: number }[];
   readonly #found = new Set<number>();
-  #last = -1;
+  /** No row carries 0; 4294967295, as an int32 -1, is an id like others. */
+  #last = 0;
 
   /** `finished` are known already: a writer that stays open for hours would else leave us millions of ids in memory. */
   constructor(snapshot: { xmin: bigint; xmax: bigint }, finished: IdRange[]) {

@@ -1,0 +1,175 @@
+/** An export of two tables in the world of mark-world.ts, step by step, by the project's own rules for the mark. */
+
+import { CarriedIds } from '../../src/export/carried-ids.ts';
+import { nextMark } from '../../src/export/next-mark.ts';
+import { complement, contains, rangesOf } from '../../src/model/id-ranges.ts';
+import type { Mark } from '../../src/model/mark.ts';
+import type { Look } from '../../src/postgres/look.ts';
+import type { Version, World, WorldSnapshot } from './mark-world.ts';
+
+/** A rule left out, to see what it is there for. */
+export type Weakness =
+  | 'none'
+  | 'watermark alone'
+  | 'no query_start'
+  | 'prepared ignored'
+  | 'prepared before activity'
+  | 'activity after the snapshot'
+  | 'seen set forgotten'
+  | 'subtransactions called finished'
+  | 'no cut to the second';
+
+const TABLES = 2;
+const tableOf = (row: number) => row % TABLES;
+
+type Phase = 'clock' | 'activity' | 'prepared' | 'finished' | 'snapshot' | 'copied';
+
+export class ModelExporter {
+  readonly #world: World;
+  readonly #weakness: Weakness;
+  readonly marks: (Mark | null)[] = [null, null];
+  /** How often each version was exported, by its number. */
+  readonly #exported = new Map<number, number>();
+  #phase: Phase = 'clock';
+  #table = 0;
+  #look: Look = { clock: 0n, oldestStart: null, hidden: 0, prepared: [], finished: [] };
+  #snapshot: WorldSnapshot | null = null;
+
+  constructor(world: World, weakness: Weakness) {
+    this.#world = world;
+    this.#weakness = weakness;
+  }
+
+  /** One statement of a run. */
+  step(): void {
+    const look = this.#look;
+    switch (this.#phase) {
+      case 'clock':
+        look.clock = this.#world.clock;
+        look.hidden = this.#world.hidden ? 1 : 0;
+        this.#phase = 'activity';
+        if (this.#weakness === 'prepared before activity') look.prepared = this.#world.prepared();
+        break;
+      case 'activity':
+        look.oldestStart = this.#world.oldestStart(this.#weakness !== 'no query_start');
+        this.#phase = 'prepared';
+        break;
+      case 'prepared':
+        if (this.#weakness !== 'prepared before activity') look.prepared = this.#world.prepared();
+        if (this.#weakness === 'prepared ignored') look.prepared = [];
+        this.#phase = 'finished';
+        break;
+      case 'finished':
+        look.finished = this.#finished();
+        this.#phase = 'snapshot';
+        break;
+      case 'snapshot':
+        this.#snapshot = this.#world.snapshot();
+        this.#phase = 'copied';
+        break;
+      case 'copied':
+        this.#commit(this.#snapshot!);
+        this.#table++;
+        this.#phase = this.#table < TABLES ? 'snapshot' : 'clock';
+        this.#table %= TABLES;
+        break;
+    }
+  }
+
+  /** The process dies: nothing of the run counts. */
+  crash(): void {
+    this.#phase = 'clock';
+    this.#table = 0;
+  }
+
+  /** Ends the run at hand, if there is one, and makes another. */
+  run(): void {
+    this.crash();
+    do this.step();
+    while (this.#phase !== 'clock');
+  }
+
+  /** The look is shared by both tables, and asks with what the first of them has seen. */
+  #finished() {
+    const { xmin, xmax } = this.#world.snapshot();
+    const seen = this.marks[0]?.seen ?? [];
+    const finished: bigint[] = [];
+    for (const { from, to } of complement(seen, { from: xmin, to: xmax }))
+      for (let id = from; id < to; id++) if (!this.#seemsRunning(id)) finished.push(id);
+    return [...seen.filter(({ to }) => to > xmin), ...rangesOf(finished)];
+  }
+
+  #seemsRunning(id: bigint): boolean {
+    if (this.#weakness !== 'subtransactions called finished') return this.#world.isRunning(id);
+    return this.#world.snapshot().running.includes(id);
+  }
+
+  #commit(snapshot: WorldSnapshot): void {
+    const previous = this.marks[this.#table];
+    const visible = this.#world.visible(snapshot, (row) => tableOf(row) === this.#table);
+    const rows = visible.filter((version) => this.#isWanted(version, previous));
+    for (const { number } of rows) this.#exported.set(number, (this.#exported.get(number) ?? 0) + 1);
+    for (const version of visible) {
+      const times = this.#exported.get(version.number) ?? 0;
+      if (times !== 1) throw new Error(`row ${version.row}, version ${version.number}: exported ${times} times`);
+    }
+    const mark = nextMark({
+      previous,
+      look: this.#look,
+      snapshot,
+      carried: this.#carried(rows, snapshot).filter((id) => !this.#world.isRunning(id)),
+      watermark: String(rows.reduce((most, { cursor }) => (cursor! > most ? cursor! : most), watermarkOf(previous))),
+      lateMs: 3_600_000,
+      marginMs: 0,
+    });
+    if (this.#weakness === 'activity after the snapshot') mark.floor = this.#lateFloor(mark.floor);
+    if (this.#weakness === 'seen set forgotten') mark.seen = [];
+    this.#check(previous, mark);
+    this.marks[this.#table] = mark;
+  }
+
+  #isWanted({ id, cursor }: Version, since: Mark | null): boolean {
+    if (since === null) return true;
+    if (this.#weakness === 'watermark alone') return cursor === null || cursor > watermarkOf(since);
+    if (since.floor !== null && cursor !== null && cursor < this.#floorValue(since.floor)) return false;
+    return id >= since.xmin && !contains(since.seen, id);
+  }
+
+  /** As changed-rows.ts writes it into the query. */
+  #floorValue(floor: bigint): bigint {
+    return this.#weakness === 'no cut to the second' ? floor : floor - (floor % 1_000_000n);
+  }
+
+  #carried(rows: Version[], snapshot: WorldSnapshot): bigint[] {
+    const ids = new CarriedIds(snapshot, this.#look.finished);
+    const view = new DataView(new ArrayBuffer(rows.length * 4));
+    for (const [i, { id }] of rows.entries()) view.setUint32(i * 4, Number(id & 0xffff_ffffn));
+    ids.add(
+      view,
+      Int32Array.from(rows, (_, i) => i * 4),
+      0,
+      rows.length,
+    );
+    return ids.ids();
+  }
+
+  #lateFloor(floor: bigint | null): bigint | null {
+    const now = this.#world.oldestStart(true) ?? this.#world.clock;
+    return floor === null || now < floor ? floor : now;
+  }
+
+  #check(previous: Mark | null, mark: Mark): void {
+    if (previous && mark.xmin < previous.xmin) throw new Error('the xmin went back');
+    if (previous?.floor != null && (mark.floor === null || mark.floor < previous.floor))
+      throw new Error('the floor went back');
+    for (const [i, { from, to }] of mark.seen.entries()) {
+      const before = mark.seen[i - 1];
+      if (from >= to || from < mark.xmin || (before && before.to >= from))
+        throw new Error('the seen set is not in order');
+    }
+  }
+}
+
+function watermarkOf(mark: Mark | null): bigint {
+  return mark?.watermark == null ? 0n : BigInt(mark.watermark);
+}

@@ -1,0 +1,94 @@
+/** The mark under every order of events that fast-check thinks of: each version once, the floor never back. */
+
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { ModelExporter, type Weakness } from './mark-exporter.ts';
+import { SESSIONS, World } from './mark-world.ts';
+
+const ROWS = 6;
+
+type Event = { what: (typeof EVENTS)[number]; session: number; row: number; after: bigint };
+
+/** As often as they stand here. */
+const EVENTS = [
+  ...['step', 'step', 'step', 'step', 'step', 'step', 'step', 'step', 'step', 'step', 'run', 'crash'],
+  ...['write', 'write', 'write', 'write', 'write', 'write', 'write null', 'delete'],
+  ...['begin', 'begin', 'commit', 'commit', 'commit', 'rollback', 'message', 'message', 'message ends'],
+  ...['savepoint', 'savepoint', 'release', 'roll back to', 'prepare', 'commit prepared', 'roll back prepared'],
+] as const;
+
+const event: fc.Arbitrary<Event> = fc.record({
+  what: fc.constantFrom(...EVENTS),
+  session: fc.nat(SESSIONS - 1),
+  row: fc.nat(ROWS - 1),
+  after: fc.constantFrom(0n, 400_000n, 1_000_000n, 1_700_000n),
+});
+
+const story = fc.record({
+  hidden: fc.boolean(),
+  precision: fc.constantFrom<0 | 6>(0, 6),
+  events: fc.array(event, { maxLength: 80, size: 'max' }),
+});
+
+type Story = typeof story extends fc.Arbitrary<infer T> ? T : never;
+
+function happens(world: World, exporter: ModelExporter, { what, session, row, after }: Event): void {
+  world.clock += after;
+  const deeds: Record<Event['what'], () => void> = {
+    step: () => exporter.step(),
+    run: () => exporter.run(),
+    crash: () => exporter.crash(),
+    write: () => world.write(session, row, 'now'),
+    'write null': () => world.write(session, row, 'null'),
+    delete: () => world.write(session, row, 'delete'),
+    begin: () => world.begin(session),
+    commit: () => world.end(session, true),
+    rollback: () => world.end(session, false),
+    message: () => world.beginMessage(session),
+    'message ends': () => world.endMessage(session),
+    savepoint: () => world.savepoint(session),
+    release: () => world.release(session),
+    'roll back to': () => world.rollbackTo(session),
+    prepare: () => world.prepare(session),
+    'commit prepared': () => world.endPrepared(row, true),
+    'roll back prepared': () => world.endPrepared(row, false),
+  };
+  deeds[what]();
+}
+
+/** Throws when a version that a snapshot sees was not exported exactly once by then. */
+function play({ hidden, precision, events }: Story, weakness: Weakness): void {
+  const world = new World({ hidden, precision });
+  const exporter = new ModelExporter(world, weakness);
+  for (const each of events) happens(world, exporter, each);
+  world.settle();
+  exporter.run();
+  exporter.run();
+  // All is over: nothing above the xmin is left to be remembered.
+  for (const mark of exporter.marks) expect(mark!.seen).toEqual([]);
+}
+
+test('each version that a run can see is exported by then, once, and neither xmin nor floor ever goes back', () => {
+  fc.assert(
+    fc.property(story, (told) => play(told, 'none')),
+    { numRuns: 20_000 },
+  );
+});
+
+test.each<Weakness>([
+  'watermark alone',
+  'no query_start',
+  'prepared ignored',
+  'prepared before activity',
+  'activity after the snapshot',
+  'seen set forgotten',
+  'subtransactions called finished',
+  'no cut to the second',
+])('the rule is needed: with %s, a version is lost or comes twice', (weakness) => {
+  const found = fc.check(
+    fc.property(story, (told) => play(told, weakness)),
+    { numRuns: 200_000, endOnFailure: true },
+  );
+  expect(found.failed).toBe(true);
+  expect(String(found.errorInstance)).toMatch(/exported [02] times/);
+});
