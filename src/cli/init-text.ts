@@ -157,11 +157,12 @@ function shortName(name: TableName): string {
 
 /** A YAML scalar that is read as this text, also by substitution. */
 export function yamlText(text: string): string {
-  const escaped = text.replaceAll('${', '$${');
+  const escaped = text.replaceAll('${', () => '$${');
   const plain =
     /^[A-Za-z_.][A-Za-z0-9_./:-]*$/.test(escaped) &&
     !/^(true|false|null|\.inf|\.nan|y|n|yes|no|on|off|.*:)$/i.test(escaped);
-  return plain ? escaped : JSON.stringify(escaped);
+  if (plain) return escaped;
+  return /^\P{C}*$/u.test(escaped) ? `'${escaped.replaceAll("'", "''")}'` : JSON.stringify(escaped);
 }
 
 /** A name may hold a newline, and end the comment that it stands in. */

@@ -10,10 +10,13 @@ const MOST_SHOWN = 5;
 
 /** One CONFIG_INVALID for all of them; `shown` names the file. */
 export function invalid(shown: string, problems: Problem[]): TidemarkError {
-  const words = problems.map(({ message, position }) => `${shown}:${position.line}:${position.column}: ${message}`);
+  const sorted = problems.toSorted(
+    (a, b) => a.position.line - b.position.line || a.position.column - b.position.column,
+  );
+  const words = sorted.map(({ message, position }) => `${shown}:${position.line}:${position.column}: ${message}`);
   const more = words.length > MOST_SHOWN ? `; and ${words.length - MOST_SHOWN} more` : '';
   return new TidemarkError('CONFIG_INVALID', words.slice(0, MOST_SHOWN).join('; ') + more, {
-    hint: problems[0].hint ?? 'docs/configuration.md has every key',
+    hint: sorted[0].hint ?? 'docs/configuration.md has every key',
   });
 }
 
@@ -69,18 +72,18 @@ const KINDS: Record<string, string> = {
 
 function complaint(issue: z.core.$ZodIssue, found: unknown): string {
   if (found === undefined) return 'is missing';
-  if (issue.code === 'invalid_type' && KINDS[issue.expected]) {
-    const quote =
-      issue.expected === 'string' && ['number', 'boolean'].includes(typeof found) ? '; put it in quotes' : '';
-    // Fields with words of their own (a size, a duration) keep them.
-    const own = issue.message.startsWith('Invalid input')
-      ? `must be ${KINDS[issue.expected]}, not ${kindOf(found)}`
-      : issue.message;
-    return own + quote;
+  // Fields with words of their own (a size, a duration) keep them.
+  if (issue.code === 'invalid_type' && KINDS[issue.expected] && issue.message.startsWith('Invalid input')) {
+    const quote = issue.expected === 'string' && ['number', 'boolean'].includes(typeof found);
+    return `must be ${KINDS[issue.expected]}, not ${kindOf(found)}${quote ? '; put it in quotes' : ''}`;
   }
-  if (issue.code === 'invalid_value') return `must be ${issue.values.map(String).join(' or ')}`;
+  if (issue.code === 'invalid_value') return `must be ${orList(issue.values.map(String))}`;
   if (issue.code === 'too_small' && issue.origin === 'array') return 'must not be empty';
   return issue.message;
+}
+
+function orList(words: string[]): string {
+  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;
 }
 
 function kindOf(value: unknown): string {

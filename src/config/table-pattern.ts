@@ -59,14 +59,16 @@ export function isPattern(text: string): boolean {
   return hasStar(schema) || hasStar(table);
 }
 
+const PUBLIC: NamePart = { text: 'public', exact: true };
+
 /** How much a pattern says: the longer its fixed text, the more it wins over others. */
 export function weight({ schema, table }: TablePattern): number {
-  return [schema, table].reduce((sum, part) => sum + (part?.text.replaceAll('*', '').length ?? 0), 0);
+  return [schema ?? PUBLIC, table].reduce((sum, part) => sum + part.text.replaceAll('*', '').length, 0);
 }
 
 /** Whether a pattern with a star stands for the table. Without a schema it means public. */
 export function matches({ schema, table }: TablePattern, name: TableName): boolean {
-  return matchesPart(schema ?? { text: 'public', exact: true }, name.schema) && matchesPart(table, name.table);
+  return matchesPart(schema ?? PUBLIC, name.schema) && matchesPart(table, name.table);
 }
 
 function matchesPart(part: NamePart, name: string): boolean {
