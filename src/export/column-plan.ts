@@ -132,24 +132,29 @@ export function writtenColumns(plan: ColumnPlan): WrittenColumn[] {
 }
 
 /**
- * Throws SCHEMA_CHANGED when a column of the last run has another type now that readers by name cannot cope with. Added and
- * dropped columns go on; what counts is the lake's type: varchar(50) to text is no change.
+ * Throws SCHEMA_CHANGED when readers by name cannot cope with what the table is now: a column has another type, or another
+ * name in the lake because of a new neighbour. Added and dropped columns go on; varchar(50) to text is no change in the lake.
  */
 export function checkSchemaChange(table: SourceTable, before: WrittenColumn[] | null, plan: ColumnPlan): void {
   const types = new Map(table.columns.map(({ name, type }) => [name, type]));
-  const now = new Map(plan.columns.map((column) => [column.name, column]));
+  const byName = new Map(plan.columns.map((column) => [column.name, column]));
+  const bySource = new Map(plan.columns.map((column) => [column.source, column]));
+  const stop = (column: PlannedColumn, what: string, remedy: string) => {
+    throw new TidemarkError('SCHEMA_CHANGED', `the column was ${what} now`, {
+      table: displayName(table.name),
+      column: column.source,
+      hint: `${remedy}begin a new folder with another \`as:\` and one \`export --full\``,
+    });
+  };
   for (const old of before ?? []) {
-    const column = now.get(old.name);
+    const moved = bySource.get(old.source);
+    // `a b` was a_b until a column a_b was added: its values and the new one's would stand under one name.
+    if (moved && moved.name !== old.name)
+      stop(moved, `${old.name} in the lake and would be ${moved.name}`, 'exclude the column that takes its name, or ');
+    const column = byName.get(old.name);
     if (!column || canFollow(old.type, column.lake)) continue;
-    throw new TidemarkError(
-      'SCHEMA_CHANGED',
-      `the column was ${typeName(old.type)} in the lake and would be ${typeName(column.lake)} now`,
-      {
-        table: displayName(table.name),
-        column: column.source,
-        hint: `${pinHint(old.type, column, types.get(column.source)!)}begin a new folder with another \`as:\` and one \`export --full\``,
-      },
-    );
+    const change = `${typeName(old.type)} in the lake and would be ${typeName(column.lake)}`;
+    stop(column, change, pinHint(old.type, column, types.get(column.source)!));
   }
 }
 

@@ -82,8 +82,7 @@ function selected(name: string, selection: Selection): RawBuilder<unknown> {
     case 'plain':
       return column;
     case 'output':
-      // Not `is null`: that is also true of a composite whose fields are all NULL, which is a value.
-      return sql`case when ${column} is not distinct from null then null else pg_catalog.format('%s', ${column}) end`;
+      return sql`case when ${column} is null then null else pg_catalog.format('%s', ${column}) end`;
     case 'numeric':
       return sql`${column}::numeric`;
     case 'numeric-text':

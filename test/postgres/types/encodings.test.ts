@@ -23,7 +23,7 @@ async function databaseWith(encoding: string): Promise<{ client: pg.Client; expo
   await client.connect();
   cleanUp.push(() => client.end());
   const exporter = await createExporter(url);
-  cleanUp.push(() => exporter[Symbol.asyncDispose]());
+  cleanUp.push(async () => exporter[Symbol.asyncDispose]());
   return { client, exporter };
 }
 
