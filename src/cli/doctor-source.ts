@@ -35,8 +35,13 @@ const OPEN = `select pid, application_name as name, usename as user, state,
 const PREPARED = `select gid, extract(epoch from clock_timestamp() - prepared)::float8 as seconds from pg_prepared_xacts
   where database = current_database() and prepared < clock_timestamp() - make_interval(secs => $1) order by prepared limit 5`;
 
-/** `now`: our clock in seconds. */
-export async function checkSource(client: pg.Client, stateIsSource: boolean, now: () => number): Promise<Check[]> {
+/** `now`: our clock in seconds. `longSeconds`: transactions that have been open for longer are shown. */
+export async function checkSource(
+  client: pg.Client,
+  stateIsSource: boolean,
+  now: () => number,
+  longSeconds = LONG_SECONDS,
+): Promise<Check[]> {
   const before = now();
   const facts = (await client.query<Facts>(FACTS)).rows[0];
   // The server read its clock somewhere between the question and the answer.
@@ -46,7 +51,7 @@ export async function checkSource(client: pg.Client, stateIsSource: boolean, now
     await version(client),
     standby(facts, stateIsSource),
     ...activity(facts),
-    ...(await openTransactions(client)),
+    ...(await openTransactions(client, longSeconds)),
     clock(skew),
   ];
 }
@@ -122,12 +127,12 @@ function activity({ stats, track, user, database }: Facts): Check[] {
   return checks;
 }
 
-async function openTransactions(client: pg.Client): Promise<Check[]> {
+async function openTransactions(client: pg.Client, longSeconds: number): Promise<Check[]> {
   const effect = 'no run waits for it, but each reads back to its start';
   const { rows: open } = await client.query<{ pid: number; name: string; user: string; seconds: number }>(OPEN, [
-    LONG_SECONDS,
+    longSeconds,
   ]);
-  const { rows: prepared } = await client.query<{ gid: string; seconds: number }>(PREPARED, [LONG_SECONDS]);
+  const { rows: prepared } = await client.query<{ gid: string; seconds: number }>(PREPARED, [longSeconds]);
   const checks = [
     ...open.map(({ pid, name, user, seconds }) =>
       source(

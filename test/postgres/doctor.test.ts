@@ -1,0 +1,209 @@
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { checkSource } from '../../src/cli/doctor-source.ts';
+import { connect, disconnect } from '../../src/postgres/connect.ts';
+import { runHere } from '../support/cli.ts';
+import { createDatabase, type TestDatabase } from '../support/postgres.ts';
+
+type Check = { check: string; state: string; found: string; remedy: string | null; table?: string };
+
+async function configured(text: string): Promise<string> {
+  const cwd = await mkdtemp(path.join(os.tmpdir(), 'tidemark-doctor-'));
+  onTestFinished(() => rm(cwd, { recursive: true }));
+  await writeFile(path.join(cwd, 'tidemark.yaml'), text);
+  return cwd;
+}
+
+const BASIC = `source: { url: "\${DATABASE_URL}" }\nlake: file:./lake\n`;
+
+async function doctor(url: string, text = BASIC): Promise<{ code: number | null; checks: Check[]; cwd: string }> {
+  const cwd = await configured(text);
+  const { code, stdout } = await runHere(['doctor', '--json'], { cwd, env: { DATABASE_URL: url } });
+  return { code, checks: JSON.parse(stdout).checks, cwd };
+}
+
+/** Check, table and state of what is not well. */
+const unwell = (checks: Check[]) =>
+  checks.filter(({ state }) => state !== 'ok').map(({ check, table, state }) => [check, table, state]);
+const remedyOf = (checks: Check[], check: string) =>
+  checks.find((each) => each.check === check && each.state !== 'ok')?.remedy;
+
+async function shop(db: TestDatabase): Promise<{ name: string; url: string }> {
+  await db.query(
+    'create table invoice (id int primary key, updated_at timestamptz not null); create index on invoice (updated_at)',
+  );
+  const role = await db.role();
+  await db.query(`grant select on invoice to ${role.name}; grant pg_read_all_stats to ${role.name};
+    create schema tidemark authorization ${role.name}`);
+  return role;
+}
+
+test('all well: exit code 0, each check once, and nothing is left anywhere', async () => {
+  await using db = await createDatabase();
+  const role = await shop(db);
+  const { code, checks, cwd } = await doctor(role.url);
+  expect(unwell(checks)).toEqual([]);
+  expect(code).toBe(0);
+  expect(checks.map(({ check }) => check)).toEqual([
+    'file',
+    'connection',
+    'version',
+    'primary',
+    'activity',
+    'track_activities',
+    'transactions',
+    'clock',
+    'grant',
+    'key',
+    'cursor',
+    'index',
+    'null cursors',
+    'state store',
+    'writable',
+    'put-if-absent',
+    'room',
+    'spool',
+  ]);
+  expect(await readdir(cwd)).toEqual(['tidemark.yaml']);
+  expect(await db.query(`select from pg_class where relnamespace = 'tidemark'::regnamespace`)).toEqual([]);
+});
+
+test('the table for people is grouped, and ends with a sentence', async () => {
+  await using db = await createDatabase();
+  const role = await shop(db);
+  const cwd = await configured(BASIC);
+  const { code, stdout } = await runHere(['doctor'], { cwd, env: { DATABASE_URL: role.url } });
+  expect(code).toBe(0);
+  expect([...stdout.matchAll(/^\S.*$/gm)].map(String)).toEqual([
+    'configuration',
+    'source',
+    'tables',
+    'state',
+    'lake',
+    'machine',
+    'all well',
+  ]);
+  expect(stdout).not.toContain('\x1b[');
+});
+
+test('each remedy mends what it was given for', async () => {
+  await using db = await createDatabase();
+  await db.query(`create schema app; create table app."T" (id int primary key, updated_at timestamptz not null)`);
+  const role = await db.role();
+  const before = await doctor(role.url);
+  expect(before.code).toBe(3);
+  const text = `${BASIC}tables: [{ table: app.* }]\n`;
+  const { code, checks } = await doctor(role.url, text);
+  expect(code).toBe(3);
+  expect(unwell(checks)).toEqual([
+    ['activity', undefined, 'warn'],
+    ['grant', 'app."T"', 'fail'],
+    ['index', 'app."T"', 'warn'],
+    ['state store', undefined, 'fail'],
+  ]);
+  for (const check of ['activity', 'grant', 'index', 'state store']) {
+    for (const statement of remedyOf(checks, check)!.split(', or ')[0].split('; ')) await db.query(statement);
+  }
+  const after = await doctor(role.url, text);
+  expect(unwell(after.checks)).toEqual([]);
+});
+
+test('tables: no key, a cursor of the wrong type or not there, without zone, with NULLs; row security', async () => {
+  await using db = await createDatabase();
+  await db.query(`create table keyless (updated_at timestamptz not null); create index on keyless (updated_at);
+    create table texty (id int primary key, at text);
+    create table zoneless (id int primary key, updated_at timestamp not null); create index on zoneless (updated_at);
+    create table nulls (id int primary key, updated_at timestamptz); create index on nulls (updated_at);
+    insert into nulls select g, case when g % 4 > 0 then now() end from generate_series(1, 400) g; analyze nulls;
+    create table ruled (id int primary key); alter table ruled enable row level security`);
+  const role = await db.role();
+  await db.query(
+    `grant select on all tables in schema public to ${role.name}; grant pg_read_all_stats to ${role.name}; create schema tidemark authorization ${role.name}`,
+  );
+  const { checks } = await doctor(
+    role.url,
+    `${BASIC}tables: [{ table: "*" }, { table: texty, cursor: at }, { table: ruled, cursor: nope, key: [no] }]\n`,
+  );
+  expect(unwell(checks)).toEqual([
+    ['grant', 'public.ruled', 'fail'],
+    ['key', 'public.keyless', 'fail'],
+    ['key', 'public.ruled', 'fail'],
+    ['cursor', 'public.ruled', 'fail'],
+    ['cursor', 'public.texty', 'fail'],
+    ['cursor', 'public.zoneless', 'warn'],
+    ['null cursors', 'public.nulls', 'warn'],
+  ]);
+  expect(checks.find(({ check, state }) => check === 'null cursors' && state === 'warn')?.found).toContain(
+    'about 100 rows',
+  );
+});
+
+test('transactions that have been open for long are shown, with how to end them', async () => {
+  await using db = await createDatabase();
+  const open = await connect(
+    { role: 'source', url: db.url, env: {}, applicationName: 'report' },
+    new AbortController().signal,
+  );
+  await open.query('begin; select 1');
+  const { rows } = await open.query('select pg_backend_pid() as pid');
+  await db.query(`begin; create table t (id int); prepare transaction 'it''s mine'`);
+  const shown = async (longSeconds: number) =>
+    (await checkSource(db.client, true, () => Date.now() / 1000, longSeconds))
+      .filter(({ check }) => check === 'transactions')
+      .map(({ state, remedy }) => [state, remedy?.split(',')[0]]);
+  expect(await shown(3600)).toEqual([['ok', undefined]]);
+  expect(await shown(0)).toEqual([
+    ['warn', `SELECT pg_terminate_backend(${rows[0].pid})`],
+    ['warn', `ROLLBACK PREPARED 'it''s mine'`],
+  ]);
+  await db.query(`rollback prepared 'it''s mine'`);
+  await disconnect(open);
+});
+
+test('a table that is not there, and two with one folder, fail with their hints', async () => {
+  await using db = await createDatabase();
+  const role = await shop(db);
+  const { code, checks } = await doctor(role.url, `${BASIC}tables: [{ table: invioce }]\n`);
+  expect(code).toBe(3);
+  expect(remedyOf(checks, 'tables')).toBe('did you mean public.invoice?');
+  await db.query('create table "Invoice" (id int)');
+  expect((await doctor(role.url)).checks.find(({ check }) => check === 'tables')?.found).toMatch(/^FOLDER_CLASH: /);
+});
+
+test('without the source the lake is still looked at; without a configuration nothing is', async () => {
+  const { code, checks } = await doctor('postgres://u:topsecret@127.0.0.1:1/d');
+  expect(code).toBe(3);
+  expect(unwell(checks)).toEqual([
+    ['connection', undefined, 'fail'],
+    ['state store', undefined, 'fail'],
+  ]);
+  expect(checks.map(({ check }) => check)).toContain('put-if-absent');
+  const cwd = await configured('lake: file:./lake');
+  const ended = await runHere(['doctor', '--json'], { cwd });
+  expect({ code: ended.code, error: JSON.parse(ended.stdout).error.code }).toEqual({
+    code: 2,
+    error: 'CONFIG_INVALID',
+  });
+});
+
+test('a state store that is there is up to date, also for the role that made it', async () => {
+  await using db = await createDatabase();
+  const role = await shop(db);
+  const cwd = await configured(BASIC);
+  expect((await runHere(['migrate'], { cwd, env: { DATABASE_URL: role.url } })).code).toBe(0);
+  const { checks } = await doctor(role.url);
+  expect(checks.find(({ check }) => check === 'state store')).toMatchObject({
+    state: 'ok',
+    found: expect.stringContaining('up to date'),
+  });
+});
+
+test('a lake that cannot be written', async () => {
+  await using db = await createDatabase();
+  const role = await shop(db);
+  const { code, checks } = await doctor(role.url, BASIC.replace('./lake', './tidemark.yaml/lake'));
+  expect(code).toBe(3);
+  expect(unwell(checks)).toEqual([['writable', undefined, 'fail']]);
+});
