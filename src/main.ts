@@ -1,16 +1,28 @@
 /** The process: arguments, signals, exit code. Invariant: it ends at most 10 seconds after the first signal, at once after the second. */
 
+import { errorText, toTidemarkError } from './cli/error-output.ts';
 import { runProgram } from './cli/program.ts';
 import { SIGNALS, type StopSignal } from './cli/stop.ts';
 
 const FORCE_MS = 10_000;
 const LINGER_MS = 2_000;
 
+// pg's notices to its own users, such as on reading ~/.pgpass: ours can do nothing about them.
+process.noDeprecation = true;
+
+process.on('uncaughtException', (error) => {
+  process.stderr.write(`${errorText(toTidemarkError(error), [])}\n`);
+  process.exit(1);
+});
+
 const controller = new AbortController();
 let stopped: StopSignal | null = null;
 for (const signal of Object.keys(SIGNALS) as StopSignal[]) {
   process.on(signal, () => {
-    if (stopped) process.exit(SIGNALS[signal]);
+    if (stopped) {
+      process.stderr.write(`${signal} again: stopped at once\n`);
+      process.exit(SIGNALS[signal]);
+    }
     stopped = signal;
     controller.abort(new DOMException(`stopped by ${signal}`, 'AbortError'));
     process.stderr.write(`${signal}: stopping; once more to stop at once\n`);

@@ -4,20 +4,21 @@
  */
 
 import path from 'node:path';
+import type pg from 'pg';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { redact } from '../config/redact.ts';
 import { resolveTables } from '../config/resolve-tables.ts';
 import { displayName } from '../model/table.ts';
-import { connect, disconnect } from '../postgres/connect.ts';
+import { briefLook } from '../postgres/brief-look.ts';
 import { listTables } from '../postgres/tables.ts';
 import type { CommandContext } from './context.ts';
 import { type Check, failed } from './doctor-check.ts';
-import { checkLake, checkSpool, checkState } from './doctor-places.ts';
+import { checkLake, checkSpool } from './doctor-places.ts';
 import { checkSource } from './doctor-source.ts';
+import { checkState } from './doctor-state.ts';
 import { checkTables, nullShares } from './doctor-tables.ts';
 
-const STATEMENT_MS = 30_000;
 const STYLES = { ok: 'green', warn: 'yellow', fail: 'red' } as const;
 
 /** Exit code 0: all well, or warnings only; 3: a check failed. Throws CONFIG_*, ENV_MISSING: without a configuration there is nothing to check. */
@@ -53,37 +54,27 @@ async function guarded(
 
 async function sourceAndTables(config: Config, context: CommandContext): Promise<Check[]> {
   const { url, caFile } = config.source;
-  const client = await connect({ role: 'source', url, caFile, env: context.env }, context.signal);
-  const stop = () => client.connection.stream.destroy();
-  context.signal.addEventListener('abort', stop);
-  try {
-    await client.query(`set statement_timeout = ${STATEMENT_MS}; set default_transaction_read_only = on`);
-    const server = await checkSource(client, config.state.isSource, () => Date.now() / 1000);
-    const tables = await guarded('tables', 'tables', context, async () => {
-      const known = await listTables(client, config.state.isSource ? config.state.schema : null);
-      const byName = new Map(known.map((table) => [displayName(table.name), table]));
-      const checked = resolveTables(config, known).map((settings) => ({
-        settings,
-        table: byName.get(displayName(settings.name))!,
-      }));
-      if (checked.length === 0)
-        return [
-          {
-            group: 'tables',
-            check: 'tables',
-            state: 'warn',
-            found: 'none is configured',
-            remedy: 'tables: in tidemark.yaml',
-          },
-        ];
-      const { rows } = await client.query<{ role: string }>('select current_user as role');
-      return checkTables(checked, rows[0].role, await nullShares(client, checked));
-    });
-    return [...server, ...tables];
-  } finally {
-    context.signal.removeEventListener('abort', stop);
-    await disconnect(client);
+  const look = async (client: pg.Client) => [
+    ...(await checkSource(client, config.state.isSource, () => Date.now() / 1000)),
+    ...(await guarded('tables', 'tables', context, () => tables(client, config))),
+  ];
+  return briefLook({ role: 'source', url, caFile, env: context.env }, look, context.signal);
+}
+
+async function tables(client: pg.Client, config: Config): Promise<Check[]> {
+  const known = await listTables(client, config.state.isSource ? config.state.schema : null);
+  const byName = new Map(known.map((table) => [displayName(table.name), table]));
+  const checked = resolveTables(config, known).map((settings) => ({
+    settings,
+    table: byName.get(displayName(settings.name))!,
+  }));
+  if (checked.length === 0) {
+    return [
+      { group: 'tables', check: 'tables', state: 'warn', found: 'none to export', remedy: 'tables: in tidemark.yaml' },
+    ];
   }
+  const { rows } = await client.query<{ role: string }>('select current_user as role');
+  return checkTables(checked, rows[0].role, await nullShares(client, checked));
 }
 
 function cleaned(check: Check, secrets: readonly string[]): Check {

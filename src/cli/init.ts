@@ -2,11 +2,13 @@
 
 import { access, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import type pg from 'pg';
 import { redact, secretsOf } from '../config/redact.ts';
 import { parseLakeUrl } from '../lake/url.ts';
 import { TidemarkError } from '../model/error.ts';
 import { displayName } from '../model/table.ts';
-import { connect, disconnect, requireVersion } from '../postgres/connect.ts';
+import { briefLook } from '../postgres/brief-look.ts';
+import { requireVersion } from '../postgres/connect.ts';
 import { listTables } from '../postgres/tables.ts';
 import type { CommandContext } from './context.ts';
 import { formatCount } from './format.ts';
@@ -49,16 +51,14 @@ function taken(shown: string): TidemarkError {
 }
 
 async function lookAt(url: string, lake: string, context: CommandContext): Promise<Found> {
-  const client = await connect({ role: 'source', url, env: context.env }, context.signal);
-  try {
+  const look = async (client: pg.Client): Promise<Found> => {
     const version = await requireVersion(client);
     const { rows } = await client.query<{ database: string; role: string; standby: boolean }>(
       'select current_database() as database, current_user as role, pg_is_in_recovery() as standby',
     );
     return { ...rows[0], version: version.text, lake, tables: await listTables(client, 'tidemark') };
-  } finally {
-    await disconnect(client);
-  }
+  };
+  return briefLook({ role: 'source', url, env: context.env }, look, context.signal);
 }
 
 async function write(file: string, text: string, context: CommandContext): Promise<void> {

@@ -54,7 +54,7 @@ function within(path: Path, words: string): string {
 }
 
 /** `tables[1].cursor` */
-export function nameOf(path: Path): string {
+function nameOf(path: Path): string {
   if (path.length === 0) return 'the file';
   return path.map((step, i) => (typeof step === 'number' ? `[${step}]` : i === 0 ? step : `.${step}`)).join('');
 }

@@ -3,8 +3,8 @@
 import { z } from 'zod';
 import { duration, flag, keys, size, text, timezone } from './fields.ts';
 
-export const COMPRESSIONS = ['zstd', 'gzip', 'none'] as const;
-export const MERGES = ['rewrite', 'vectors'] as const;
+const COMPRESSIONS = ['zstd', 'gzip', 'none'] as const;
+const MERGES = ['rewrite', 'vectors'] as const;
 
 const column = keys({
   type: text()

@@ -122,5 +122,9 @@ export function connectError(error: unknown, place: ConnectPlace, timedOut: numb
   if (CERTIFICATE.test(code) || /TLS|SSL/.test(message)) {
     return fail('tls', `TLS failed: ${message}`, 'is the certificate in date, and is it Postgres that answers there?');
   }
-  return fail('unreachable', message === '' ? code : message);
+  return fail(
+    'unreachable',
+    message === '' ? code : message,
+    `is it Postgres that answers there? host and port come from ${url}`,
+  );
 }

@@ -49,7 +49,7 @@ export function connectionOptions(options: ConnectOptions): ConnectionPlan {
   const seconds = url.connectTimeout ?? 0;
   return {
     client: {
-      host: url.host,
+      host: url.host ?? (env.PGHOST || undefined),
       port: url.port,
       user: url.user,
       password: url.password,

@@ -33,7 +33,7 @@ HARMLESS.push('keepalives_interval', 'keepalives_count', 'tcp_user_timeout', 'gs
 const HEEDED = ['host', 'port', 'user', 'password', 'dbname', 'connect_timeout', 'options', 'channel_binding', 'ssl'];
 HEEDED.push('sslmode', 'sslrootcert', 'sslcert', 'sslkey');
 
-const FORM = 'postgres://user:password@host:5432/database?sslmode=verify-full';
+const FORM = 'postgres://user@host:5432/database?sslmode=verify-full';
 
 // The last `@` before the first `/` ends the user's part, so that an `@` in a password needs no encoding.
 const URL_FORM = /^postgres(?:ql)?:\/\/(?:([^/]*)@)?([^@/?]*)(?:\/([^?]*))?(?:\?(.*))?$/s;

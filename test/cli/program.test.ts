@@ -118,4 +118,24 @@ describe('signals', () => {
     expect({ code, stderr }).toEqual({ code: expected, stderr: `${signal}: stopping; once more to stop at once\n` });
     server.close();
   });
+
+  test('a second signal ends what does not end by itself, at once', async () => {
+    // Opening the state store does not heed the first one: a lease may have to be given back.
+    const server = await hanging();
+    await writeFile(
+      path.join(cwd, 'stuck.yaml'),
+      `source: { url: "postgres://u@127.0.0.1:1/d" }\nstate: { url: "${server.url}" }\nlake: file:./lake\n`,
+    );
+    const cli = startCli(['migrate', '--config', 'stuck.yaml'], { cwd });
+    await server.connected;
+    cli.kill('SIGINT');
+    await cli.stderrHas('SIGINT: stopping');
+    cli.kill('SIGINT');
+    const { code, stderr } = await cli.ended;
+    expect({ code, last: stderr.trim().split('\n').at(-1) }).toEqual({
+      code: 130,
+      last: 'SIGINT again: stopped at once',
+    });
+    server.close();
+  });
 });

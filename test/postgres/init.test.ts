@@ -3,7 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { parseConfig } from '../../src/config/load-config.ts';
-import { runHere } from '../support/cli.ts';
+import { runCli, runHere } from '../support/cli.ts';
 import { createDatabase, type TestDatabase } from '../support/postgres.ts';
 
 async function folder(): Promise<string> {
@@ -98,4 +98,18 @@ test('a database that is not there leaves no file', async () => {
   const { code, stderr } = await runHere(['init', '--source', 'postgres://u:topsecret@127.0.0.1:1/d'], { cwd });
   expect({ code, files: await readdir(cwd) }).toEqual({ code: 3, files: [] });
   expect(stderr).toMatch(/^SOURCE_UNREACHABLE: connection refused/);
+});
+
+test('a password from .pgpass will do', async () => {
+  await using db = await createDatabase();
+  const role = await shop(db);
+  const cwd = await folder();
+  const { username, port, pathname } = new URL(role.url);
+  await writeFile(path.join(cwd, 'pgpass'), `127.0.0.1:${port}:*:${username}:hushhush\n`, { mode: 0o600 });
+  const url = `postgres://${username}@127.0.0.1:${port}${pathname}`;
+  const { code, stderr } = await runCli(['init', '--source', url], {
+    cwd,
+    env: { PGPASSFILE: path.join(cwd, 'pgpass') },
+  });
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
 });

@@ -1,6 +1,7 @@
 /** Runs the command: as a real process, or within this one where a process has nothing to add. */
 
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import path from 'node:path';
 import { Writable } from 'node:stream';
 import { runProgram } from '../../src/cli/program.ts';
@@ -13,7 +14,12 @@ type Options = { cwd: string; env?: Record<string, string> };
 export function startCli(
   args: string[],
   { cwd, env }: Options,
-): { kill(signal: NodeJS.Signals): void; ended: Promise<Ended> } {
+): {
+  kill(signal: NodeJS.Signals): void;
+  ended: Promise<Ended>;
+  /** Resolves once the text was written to stderr. */
+  stderrHas(text: string): Promise<void>;
+} {
   // Nothing of the machine's PG* or AWS_*: they would decide tests.
   const { PATH = '', HOME = '' } = process.env;
   const child = spawn(path.join(ROOT, 'bin/tidemark'), args, { cwd, env: { PATH, HOME, ...env } });
@@ -28,7 +34,10 @@ export function startCli(
     child.once('error', reject);
     child.once('close', (code) => resolve({ code, stdout, stderr }));
   });
-  return { kill: (signal) => void child.kill(signal), ended };
+  const stderrHas = async (text: string) => {
+    while (!stderr.includes(text)) await once(child.stderr, 'data');
+  };
+  return { kill: (signal) => void child.kill(signal), ended, stderrHas };
 }
 
 export function runCli(args: string[], options: Options): Promise<Ended> {
