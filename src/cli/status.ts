@@ -1,6 +1,7 @@
 /** `tidemark status`: what is where, how late, what failed last. */
 
 import { loadConfig } from '../config/load-config.ts';
+import { candidates, splitNames } from '../config/table-pattern.ts';
 import { TidemarkError } from '../model/error.ts';
 import { displayName } from '../model/table.ts';
 import type { TableStatus } from '../state/tables.ts';
@@ -23,22 +24,23 @@ export async function runStatus(options: StatusOptions, context: CommandContext)
 
 function selected(all: TableStatus[], wanted: string[] | undefined): TableStatus[] {
   if (!wanted?.length) return all;
-  return wanted
-    .flatMap((names) => names.split(','))
-    .flatMap((name) => {
-      const found = all.filter(({ table, folder }) => [displayName(table), table.table, folder].includes(name.trim()));
-      if (found.length > 0) return found;
-      throw new TidemarkError('TABLE_UNKNOWN', `no export has met a table ${name}`, {
-        table: name,
+  const known = all.map((status) => ({ name: status.table, status }));
+  return wanted.flatMap((text) =>
+    splitNames(text).flatMap((pattern) => {
+      const found = candidates(pattern, known);
+      if (found.length > 0) return found.map(({ status }) => status);
+      throw new TidemarkError('TABLE_UNKNOWN', `no export has met a table ${text}`, {
+        table: text,
         hint:
           all.length > 0
-            ? `known are ${all
+            ? `it has met ${all
                 .map(({ table }) => displayName(table))
                 .slice(0, 10)
                 .join(', ')}`
-            : 'tidemark export --all',
+            : 'tidemark export --all is the first step',
       });
-    });
+    }),
+  );
 }
 
 /** Seconds since the last run that looked at the table: nothing that was committed before it is missing. */
