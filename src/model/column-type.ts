@@ -25,7 +25,8 @@ export type Wire =
   | 'bytea'
   | 'text'
   | 'jsonb'
-  | 'array-json'
+  /** JSON, or, where JSON would lose something, `!` and the text of the type's output function. */
+  | 'marked-json'
   | { array: Wire };
 
 /** How the query selects a column. `output` is the text of the type's output function: a cast to text drops a char(n)'s padding. */
@@ -36,9 +37,13 @@ export type Selection =
   /** xid8 has no cast to numeric but by way of text. */
   | 'numeric-text'
   | 'json'
-  | 'array-json'
+  | 'composite-json'
+  | ArraySelection
   | 'range-json'
   | 'multirange-json';
+
+/** By what its elements are, for JSON loses something else of each. */
+type ArraySelection = 'array-json' | 'json-array-json' | 'jsonb-array-json' | 'composite-array-json';
 
 export type ColumnType = { selection: Selection; wire: Wire; lake: LakeType };
 
@@ -86,6 +91,7 @@ const BUILT_IN: Record<number, ColumnType> = {
 };
 const NUMERIC = 1700;
 const MONEY = 790;
+const JSON_TYPES: Record<number, 'json' | 'jsonb'> = { 114: 'json', 3802: 'jsonb' };
 const OUTPUT: ColumnType = { selection: 'output', wire: 'text', lake: STRING };
 
 /** Precision and scale of a numeric's typmod (numeric_typmod_precision and _scale in numeric.c); null when unbounded. */
@@ -100,10 +106,10 @@ function numericBounds(typmod: number): { precision: number; scale: number } | n
 
 /** The lake's type when the configuration says nothing. `moneyScale`: the decimal places of lc_monetary. */
 export function defaultColumnType(type: PgType, moneyScale: number): ColumnType {
-  if (type.element) return { selection: 'array-json', wire: 'array-json', lake: STRING };
+  if (type.element) return arrayType(type.element);
   if (type.kind === 'enum') return plain('text', STRING);
-  if (type.kind === 'composite' || type.extension === 'hstore')
-    return { selection: 'json', wire: 'text', lake: STRING };
+  if (type.kind === 'composite') return { selection: 'composite-json', wire: 'marked-json', lake: STRING };
+  if (type.extension === 'hstore') return { selection: 'json', wire: 'text', lake: STRING };
   if (type.kind === 'range') return { selection: 'range-json', wire: 'text', lake: STRING };
   if (type.kind === 'multirange') return { selection: 'multirange-json', wire: 'text', lake: STRING };
   if (type.oid === MONEY) {
@@ -114,6 +120,14 @@ export function defaultColumnType(type: PgType, moneyScale: number): ColumnType 
     return bounds && bounds.precision <= 38 ? plain('numeric', { kind: 'decimal', ...bounds }) : OUTPUT;
   }
   return BUILT_IN[type.oid] ?? OUTPUT;
+}
+
+function arrayType(element: PgType): ColumnType {
+  // A domain over arrays as element: JSON makes one array of both, and knows no bounds of the inner one.
+  if (element.element) return OUTPUT;
+  const of = element.kind === 'composite' ? 'composite' : JSON_TYPES[element.oid];
+  const selection: ArraySelection = of ? `${of}-array-json` : 'array-json';
+  return { selection, wire: 'marked-json', lake: STRING };
 }
 
 /** Types from which a pinned one can be read exactly, value by value. */

@@ -88,20 +88,40 @@ function selected(name: string, selection: Selection): RawBuilder<unknown> {
     case 'numeric-text':
       return sql`${column}::text::numeric`;
     case 'json':
-      // No test for NULL: a composite whose fields are all NULL `is null`, and is a value nevertheless.
       return sql`pg_catalog.to_json(${column})::text`;
-    case 'array-json': {
-      // to_json drops lower bounds: where one is not 1, Postgres's own text comes instead, marked.
-      const odd = [1, 2, 3, 4, 5, 6].map((d) => sql`pg_catalog.array_lower(${column}, ${sql.raw(String(d))}) <> 1`);
-      return sql`case when ${column} is null then null when ${sql.join(odd, sql` or `)}
+    case 'composite-json':
+      // Not `is null`: a composite whose fields are all NULL `is null`, and is a value nevertheless.
+      return sql`case when ${column} is not distinct from null then null when ${changedByJson(column)}
         then '!' || pg_catalog.format('%s', ${column}) else pg_catalog.to_json(${column})::text end`;
-    }
+    case 'array-json':
+      return arrayJson(column, null);
+    case 'json-array-json':
+      return arrayJson(column, sql`pg_catalog.json_typeof(_element_) = 'null'`);
+    case 'jsonb-array-json':
+      return arrayJson(column, sql`pg_catalog.jsonb_typeof(_element_) = 'null'`);
+    case 'composite-array-json':
+      return arrayJson(column, changedByJson(sql`_element_`));
     case 'range-json':
       return sql`case when ${column} is null then null else ${rangeJson(column)}::text end`;
     case 'multirange-json':
       return sql`case when ${column} is null then null else
         (select coalesce(pg_catalog.json_agg(${rangeJson(sql`r`)}), '[]')::text from pg_catalog.unnest(${column}) r) end`;
   }
+}
+
+/** `inexact`: whether JSON would change an array for the sake of this `_element_`; then Postgres's own text comes instead, marked. */
+function arrayJson(column: RawBuilder<unknown>, inexact: RawBuilder<unknown> | null): RawBuilder<unknown> {
+  // to_json drops lower bounds.
+  const odd = [1, 2, 3, 4, 5, 6].map((d) => sql`pg_catalog.array_lower(${column}, ${sql.raw(String(d))}) <> 1`);
+  if (inexact) odd.push(sql`exists (select from pg_catalog.unnest(${column}) _element_ where ${inexact})`);
+  return sql`case when ${column} is null then null when ${sql.join(odd, sql` or `)}
+    then '!' || pg_catalog.format('%s', ${column}) else pg_catalog.to_json(${column})::text end`;
+}
+
+/** Whether a composite made of its JSON prints differently: bounds of arrays, and json's null where there was one. */
+function changedByJson(value: RawBuilder<unknown>): RawBuilder<unknown> {
+  return sql`pg_catalog.format('%s', pg_catalog.json_populate_record(${value}, pg_catalog.to_json(${value})))
+    <> pg_catalog.format('%s', ${value})`;
 }
 
 function rangeJson(range: RawBuilder<unknown>): RawBuilder<unknown> {

@@ -104,11 +104,8 @@ export class UuidBuilder extends ColumnBuilder {
   }
 }
 
-/**
- * JSON that the query made of an array; one that JSON cannot carry arrives with `!` and Postgres's own text. `trustText`: as
- * makeBuilder's.
- */
-export class ArrayJsonBuilder extends BytesBuilder {
+/** JSON that the query made; a value that JSON cannot carry arrives with `!` and Postgres's own text. `trustText`: as makeBuilder's. */
+export class MarkedJsonBuilder extends BytesBuilder {
   readonly #trustText: boolean;
   readonly #unfit: Unfit;
   #fit: Int32Array = new Int32Array(0);

@@ -2,7 +2,7 @@
 
 import type { Wire } from '../../model/column-type.ts';
 import type { LakeType } from '../../model/lake-type.ts';
-import { ArrayJsonBuilder, BytesBuilder, CheckedTextBuilder, UuidBuilder } from './bytes.ts';
+import { BytesBuilder, CheckedTextBuilder, MarkedJsonBuilder, UuidBuilder } from './bytes.ts';
 import type { ColumnBuilder, Unfit } from './column-builder.ts';
 import {
   BooleanBuilder,
@@ -54,8 +54,8 @@ export function makeBuilder(wire: Wire, lake: LakeType, trustText: boolean, unfi
       return new BytesBuilder();
     case 'jsonb':
       return trustText ? new BytesBuilder(1) : new CheckedTextBuilder(1, unfit);
-    case 'array-json':
-      return new ArrayJsonBuilder(trustText, unfit);
+    case 'marked-json':
+      return new MarkedJsonBuilder(trustText, unfit);
     case 'text':
       return trustText ? new BytesBuilder() : new CheckedTextBuilder(0, unfit);
   }

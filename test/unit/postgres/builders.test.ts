@@ -159,7 +159,7 @@ const FORMS: Form[] = [
       }),
   },
   {
-    ...{ name: 'array-json', wire: 'array-json', lake: { kind: 'string' } },
+    ...{ name: 'JSON that may be marked', wire: 'marked-json', lake: { kind: 'string' } },
     value: fc
       .tuple(
         fc.boolean(),
