@@ -1,7 +1,8 @@
 /** What happens in the shop while exports run. Each function is a transaction of its own, but for the slow checkout's. */
 
 import type pg from 'pg';
-import { COUNTS, Dice } from './data.ts';
+import { CUSTOMERS, SONGS } from './data.ts';
+import { Dice } from './dice.ts';
 
 /** Ids that a checkout left. */
 export type Checkout = { invoice: string; lines: string[] };
@@ -25,11 +26,11 @@ export async function buy(client: pg.ClientBase, customer: number, tracks: numbe
 
 /** A busy minute: invoices, people who move, new prices, songs put on a playlist. */
 export async function busyMinute(client: pg.Client): Promise<string[]> {
-  const dice = new Dice(7);
+  const dice = new Dice(7, Date.now());
   const sales = 150;
   for (let i = 0; i < sales; i++) {
     await client.query('begin');
-    await buy(client, dice.int(1, COUNTS.customer), [dice.int(1, 8_000), dice.int(8_001, 16_000)]);
+    await buy(client, dice.int(1, CUSTOMERS), [dice.int(1, SONGS / 2), dice.int(SONGS / 2 + 1, SONGS)]);
     await client.query('commit');
   }
   await client.query(`update customer set city = 'Reykjavík', country = 'Iceland' where customer_id % 100 = 7`);
