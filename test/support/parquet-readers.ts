@@ -77,16 +77,19 @@ function duckdbText(value: DuckDBValue): Text {
   return typeof value === 'number' ? numberText(value) : String(value);
 }
 
-/** Without zstd, decimals, dictionaries and deltas; timestamps come back cut to milliseconds, 64-bit integers as doubles. */
-export async function readWithParquetjs(path: string): Promise<TextColumns> {
+/**
+ * Without zstd, decimals, dictionaries and deltas; timestamps come back cut to milliseconds. `only`: the columns to read where others
+ * are not of that kind; by default all.
+ */
+export async function readWithParquetjs(path: string, only?: string[]): Promise<TextColumns> {
   // @ts-expect-error It has no types.
   const { ParquetReader } = (await import('parquetjs-lite')) as { ParquetReader: ParquetjsReader };
   const metadata = await parquetMetadataAsync(await asyncBufferFromFile(path));
-  const columns = columnsOf(metadata);
+  const columns = columnsOf(metadata).filter(({ name }) => only?.includes(name) ?? true);
   const reader = await ParquetReader.openFile(path);
   const result: TextColumns = Object.fromEntries(columns.map(({ name }) => [name, []]));
   try {
-    const cursor = reader.getCursor();
+    const cursor = reader.getCursor(only);
     for (let row = await cursor.next(); row; row = await cursor.next()) {
       for (const { name, list, type } of columns) {
         const value = row[name];
@@ -103,7 +106,7 @@ export async function readWithParquetjs(path: string): Promise<TextColumns> {
 
 type ParquetjsReader = {
   openFile(path: string): Promise<{
-    getCursor(): { next(): Promise<Record<string, unknown> | null> };
+    getCursor(columns?: string[]): { next(): Promise<Record<string, unknown> | null> };
     close(): Promise<void>;
   }>;
 };

@@ -142,9 +142,10 @@ describe('one table that holds every kind of value without a place', () => {
     }
     // What stands there is the value: Postgres makes the same of it again.
     for (const [i, [type]] of UNFIT.entries()) {
-      const [{ same }] = await db.query(`select format('%s', $1::${type}) = format('%s', c${i}) as same from odd where id = 2`, [
-        rows[1][`c${i}__text`],
-      ]);
+      const [{ same }] = await db.query(
+        `select format('%s', $1::${type}) = format('%s', c${i}) as same from odd where id = 2`,
+        [rows[1][`c${i}__text`]],
+      );
       expect([type, same]).toEqual([type, true]);
     }
   });
