@@ -17,7 +17,7 @@ export async function keep(stage: Stage, signal: AbortSignal): Promise<void> {
   );
   command(`cd ${stage.folder}`);
   command(`export DATABASE_URL=${stage.url}`);
-  command(`export PATH=${ROOT}/bin:$PATH`);
+  command(`export PATH="${ROOT}/bin:$PATH"`);
   command('tidemark status');
   command(`./sql "update customer set city = 'Oslo' where customer_id = 7"`);
   command('tidemark export --all --dry-run');
