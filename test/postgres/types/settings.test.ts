@@ -14,7 +14,7 @@ const SETTINGS: Record<string, string> = {
   TimeZone: "'Asia/Kolkata'",
   bytea_output: 'escape',
   extra_float_digits: '-15',
-  search_path: 'odd, public, pg_catalog',
+  search_path: 'odd, pg_catalog',
   xmlbinary: 'hex',
   xmloption: 'document',
   client_encoding: 'LATIN1',
@@ -30,13 +30,14 @@ const SETTINGS: Record<string, string> = {
   debug_parallel_query: 'on',
 };
 
-const TABLE = "types'\\ odd";
+/** Ends a literal too early where backslashes escape. */
+const TABLE = "types\\' odd";
 let db: TestDatabase;
 let before: { values: TextColumns; bytes: number };
 
 async function exported(): Promise<typeof before> {
   await using exporter = await createExporter(db.url);
-  const outcome = await exporter.run(TABLE, { full: true, settings: { folder: 'types' } });
+  const outcome = await exporter.run(TABLE, { full: true, settings: { folder: 'types', where: "'\\' <> id::text" } });
   if (outcome.state !== 'committed') throw new Error('nothing was exported');
   const { _tidemark_run, _tidemark_at, ...values } = await readWithHyparquet(
     path.join(exporter.lakeDir, outcome.files[0].key),
@@ -71,7 +72,7 @@ test.each(['database', 'role in database'])('settings of the %s change no byte',
     "select '2024-12-31'::date::text as day, current_setting('search_path') as path",
   );
   await session.end();
-  expect(rows).toEqual([{ day: '31.12.2024', path: 'odd, public, pg_catalog' }]);
+  expect(rows).toEqual([{ day: '31.12.2024', path: 'odd, pg_catalog' }]);
   const after = await exported();
   expect(after.values).toEqual(before.values);
   expect(after.bytes).toBe(before.bytes);
