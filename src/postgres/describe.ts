@@ -27,6 +27,16 @@ export function columnList(oid: RawBuilder<unknown>): RawBuilder<string> {
     from pg_catalog.pg_attribute a where a.attrelid = ${oid} and a.attnum > 0 and not a.attisdropped)`;
 }
 
+/**
+ * The partitions of a table that hold rows, from pg_class. Not pg_partition_tree(), nor pg_total_relation_size(): they lock
+ * what they look at, and one VACUUM FULL would hold up the export of every other table.
+ */
+export function leavesOf(oid: RawBuilder<unknown>): RawBuilder<unknown> {
+  return sql`(with recursive tree(oid) as (select ${oid} union all
+      select i.inhrelid from pg_catalog.pg_inherits i join tree on i.inhparent = tree.oid)
+    select c.* from tree join pg_catalog.pg_class c on c.oid = tree.oid where c.relkind <> 'p')`;
+}
+
 /** In the order of `names`; null where there is no such table (or the role may not see its schema). */
 export async function describeTables(
   client: pg.ClientBase,
@@ -43,8 +53,7 @@ export async function describeTables(
            join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
           where i.indrelid = c.oid and i.indisprimary and k.place <= i.indnkeyatts) as key,
         (case when c.relkind = 'p'
-          then (select pg_catalog.sum(greatest(l.reltuples, 0)) from pg_catalog.pg_partition_tree(c.oid) t
-                 join pg_catalog.pg_class l on l.oid = t.relid where t.isleaf)
+          then (select pg_catalog.sum(greatest(l.reltuples, 0)) from ${leavesOf(sql`c.oid`)} l)
           else greatest(c.reltuples, 0) end)::pg_catalog.float8 as estimate
       from rows from (pg_catalog.unnest(${names.map((n) => n.schema)}::text[]), pg_catalog.unnest(${names.map((n) => n.table)}::text[]))
         with ordinality w(schema, name, ord)

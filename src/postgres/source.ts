@@ -42,15 +42,24 @@ export class Source implements AsyncDisposable {
     this.statementTimeoutMs = options.statementTimeoutMs;
   }
 
-  /** Lends a connection to `work`, waiting for one when all are in use. A connection on which `work` failed is closed. */
+  /**
+   * Lends a connection to `work`, waiting for one when all are in use. A connection on which `work` failed is closed. The
+   * signal ends whatever it waits for there, a lock that somebody holds too; then its reason is thrown.
+   */
   async use<T>(work: (client: pg.Client) => Promise<T>, signal: AbortSignal): Promise<T> {
     const open = await this.#take(signal);
     let sound = false;
+    const stop = () => open.client.connection.stream.destroy();
+    signal.addEventListener('abort', stop);
     try {
       const result = await work(open.client);
-      sound = true;
+      sound = !signal.aborted;
       return result;
+    } catch (error) {
+      signal.throwIfAborted();
+      throw error;
     } finally {
+      signal.removeEventListener('abort', stop);
       if (sound) this.#idle.push(open);
       else await this.#close(open);
       this.#waiting.shift()?.();

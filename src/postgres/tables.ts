@@ -6,6 +6,7 @@
 import { sql } from 'kysely';
 import type pg from 'pg';
 import type { TableName } from '../model/table.ts';
+import { leavesOf } from './describe.ts';
 import { rowsOf } from './query.ts';
 
 export type TimeColumn = {
@@ -26,8 +27,6 @@ export type CatalogTable = {
   partitioned: boolean;
   /** Postgres's estimate, over all partitions; null: it never counted. */
   estimatedRows: number | null;
-  /** With indexes and TOAST, over all partitions. */
-  bytes: number;
   /** Whether the current role may read all of it. */
   mayRead: boolean;
   /** Whether it may use the schema. */
@@ -74,14 +73,12 @@ export async function listTables(client: pg.ClientBase, stateSchema: string | nu
       select w.nspname as schema, w.relname as table, coalesce(c.names, '[]') as columns, coalesce(c.times, '[]') as "timeColumns",
         coalesce(k.names, '[]') as "primaryKey", w.relkind = 'p' as partitioned,
         (case when w.relkind = 'p' then p.rows else nullif(w.reltuples, -1) end)::pg_catalog.float8 as "estimatedRows",
-        (case when w.relkind = 'p' then p.bytes else pg_catalog.pg_total_relation_size(w.oid) end)::pg_catalog.float8 as bytes,
         pg_catalog.has_table_privilege(w.oid, 'SELECT') as "mayRead",
         pg_catalog.has_schema_privilege(w.namespace, 'USAGE') as "mayUseSchema",
         pg_catalog.row_security_active(w.oid) as "rowSecurity"
       from wanted w left join columns c on c.attrelid = w.oid left join keys k on k.indrelid = w.oid
         left join lateral (
-          select pg_catalog.sum(nullif(l.reltuples, -1)) as rows, coalesce(pg_catalog.sum(pg_catalog.pg_total_relation_size(l.oid)), 0) as bytes
-          from pg_catalog.pg_partition_tree(w.oid) t join pg_catalog.pg_class l on l.oid = t.relid where t.isleaf
+          select pg_catalog.sum(nullif(l.reltuples, -1)) as rows from ${leavesOf(sql`w.oid`)} l
         ) p on w.relkind = 'p'
       order by w.nspname, w.relname`,
   );

@@ -15,7 +15,6 @@ const table = (schema: string, name: string, more: Partial<CatalogTable> = {}): 
   primaryKey: ['id'],
   partitioned: false,
   estimatedRows: 1234,
-  bytes: 1,
   mayRead: true,
   mayUseSchema: true,
   rowSecurity: false,
