@@ -36,6 +36,7 @@ const SETTINGS: Record<string, string> = {
   extra_float_digits: '1',
   bytea_output: 'hex',
   xmlbinary: 'base64',
+  xmloption: 'content',
   quote_all_identifiers: 'off',
   // Type names inside values (regclass) print with their schema, and nobody's functions stand before Postgres's.
   search_path: 'pg_catalog',

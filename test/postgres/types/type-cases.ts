@@ -70,6 +70,7 @@ export const TYPE_SETUP = `
   create domain some_days as date[];
   create type inner_row as (a int, b text, at timestamptz);
   create type outer_row as (id bigint, i inner_row, list int[], f float8, n numeric, y bytea, "Odd ""name" mood);
+  create type xml_row as (x xml, n xml[]);
   create domain a_row as inner_row;
   create table thing (id int primary key);
   create type text_range as range (subtype = text, collation = "C");
@@ -193,6 +194,7 @@ export const TYPE_CASES: TypeCase[] = [
     '(,"",infinity)',
     '(0,NULL,"0001-01-01 00:00:00+00 BC")',
   ]),
+  json('xml_row', ['("text only","{<a/>,text}")', '("<a b=""c""/>",)']),
   json('outer_row', [
     sql(`row(9007199254740993, row(1, 'b', null), '{{1,2},{3,null}}', 'NaN', 'NaN', '\\x00ff', 'ok')::outer_row`),
     sql(`row(1, null, '{}', '-0', 1.10, null, '')::outer_row`),
