@@ -37,7 +37,7 @@ export function exportProgress(screen: Screen | null, log: Logger, now: () => nu
 }
 
 /** `public.invoice  1,200,000 rows  410,000/s  88 MB  about 12 s left`. */
-export function progressLine(table: string, { began, estimate, rows, bytes }: Running, at: number): string {
+function progressLine(table: string, { began, estimate, rows, bytes }: Running, at: number): string {
   const seconds = Math.max((at - began) / 1000, 0.001);
   const perSecond = Number(rows) / seconds;
   const left = estimate > Number(rows) && perSecond > 0 ? (estimate - Number(rows)) / perSecond : null;

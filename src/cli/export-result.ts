@@ -6,7 +6,7 @@ import { ERRORS, type TidemarkError } from '../model/error.ts';
 import { displayName, type TableName } from '../model/table.ts';
 import type { CommandContext } from './context.ts';
 import { errorParts, errorText } from './error-output.ts';
-import { formatBytes, formatCount, formatSeconds, formatTable } from './format.ts';
+import { formatBytes, formatCount, formatSeconds, formatTable, toSecond } from './format.ts';
 
 /** 4: every table is held; 2 or 3: every one failed for such a reason and nothing was touched; 1: some failed; else 0. */
 export function exitCodeOf(results: TableResult[]): number {
@@ -67,7 +67,7 @@ function resultCells(result: TableResult): string[] {
   if (result.state === 'failed') return [table, 'failed', result.error.code];
   if (result.state === 'held') return [table, 'held', `by ${result.holder}`];
   if (result.state === 'nothing')
-    return [table, 'nothing new', '', '', '', upTo(result.watermark), formatSeconds(result.seconds)];
+    return [table, 'nothing new'];
   const bytes = result.files.reduce((sum, file) => sum + file.bytes, 0);
   const late = result.lateRows > 0n ? ` (${formatCount(result.lateRows)} late)` : '';
   return [
@@ -81,7 +81,7 @@ function resultCells(result: TableResult): string[] {
   ];
 }
 
-const upTo = (watermark: string | null) => (watermark === null ? '' : `up to ${watermark}`);
+const upTo = (watermark: string | null) => (watermark === null ? '' : `up to ${toSecond(watermark)}`);
 
 export type DryRunResult = DryRun | { table: TableName; error: TidemarkError };
 

@@ -21,6 +21,11 @@ export function formatSeconds(seconds: number): string {
   return `${Math.round(seconds / 86_400)} d`;
 }
 
+/** An instant as Postgres prints it, without the fraction of its seconds; --json has all of it. */
+export function toSecond(instant: string): string {
+  return instant.replace(/\.\d+/, '');
+}
+
 /** Columns lined up, two spaces between; `right`: which columns hold numbers. */
 export function formatTable(rows: string[][], right: boolean[] = []): string[] {
   const widths = rows.reduce<number[]>((max, row) => row.map((cell, i) => Math.max(max[i] ?? 0, cell.length)), []);

@@ -6,7 +6,7 @@ import { TidemarkError } from '../model/error.ts';
 import { displayName } from '../model/table.ts';
 import type { TableStatus } from '../state/tables.ts';
 import type { CommandContext } from './context.ts';
-import { formatBytes, formatCount, formatSeconds, formatTable } from './format.ts';
+import { formatBytes, formatCount, formatSeconds, formatTable, toSecond } from './format.ts';
 import { openStateOf } from './open-source.ts';
 
 export type StatusOptions = { table?: string[] };
@@ -95,7 +95,7 @@ function print(tables: TableStatus[], now: number, { out }: CommandContext): voi
       lastRun ? formatCount(lastRun.lateRows) : '-',
       formatCount(raw.files),
       formatBytes(Number(raw.bytes)),
-      table.mark?.watermark ?? '-',
+      table.mark?.watermark ? toSecond(table.mark.watermark) : '-',
       note(table),
     ];
   });

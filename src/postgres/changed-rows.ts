@@ -64,7 +64,7 @@ export function selectChangedRows(query: ChangedRows): string {
  * The floor as a value of the cursor's type, never above any value that a writer's now() can have become: timestamps of
  * fewer digits round, so the floor is cut to a whole second; a column without a zone holds the wall clock of whoever wrote it.
  */
-export function floorLiteral(floor: Micros, cursor: Pick<Cursor, 'type' | 'timezone'>): RawBuilder<unknown> {
+function floorLiteral(floor: Micros, cursor: Pick<Cursor, 'type' | 'timezone'>): RawBuilder<unknown> {
   const second = floor - (((floor % 1_000_000n) + 1_000_000n) % 1_000_000n);
   if (cursor.type === 'timestamptz') return sql`${sql.lit(instantText(second, true))}::timestamptz`;
   const wall =

@@ -14,7 +14,7 @@ export type Look = {
   clock: Micros;
   /** Least start of a transaction or statement of others in this database; null: none is under way. */
   oldestStart: Micros | null;
-  /** Backends whose activity we may not see, or that do not report it. */
+  /** Backends whose activity we may not see, or that do not report it; one more on a standby, which stands for its primary's. */
   hidden: number;
   /** Prepared transactions of this database. */
   prepared: bigint[];
@@ -37,12 +37,14 @@ export async function lookAtActivity(client: pg.ClientBase, ours: number[], seen
     sql<{ clock: string }>`select ${micros('pg_catalog.clock_timestamp()')} as clock`,
   );
   // A hidden backend has no backend_type either: it must not fall out by that.
+  // On a standby the transactions that count are those of its primary, and none of them is seen.
   // query_start: several transactions in one message share the message's now(), and xact_start is NULL between them.
   const [activity] = await rowsOf(
     client,
     sql<{ oldest: string | null; hidden: string }>`
       select ${micros("min(least(xact_start, query_start)) filter (where state <> 'idle')")} as oldest,
-        count(*) filter (where query = '<insufficient privilege>' or state = 'disabled') as hidden
+        count(*) filter (where query = '<insufficient privilege>' or state = 'disabled')
+          + pg_catalog.pg_is_in_recovery()::int as hidden
       from pg_catalog.pg_stat_activity
       where datname = pg_catalog.current_database() and backend_type is distinct from 'autovacuum worker'
         and pid <> pg_catalog.pg_backend_pid() and pid <> all(${ours}::int[])`,
