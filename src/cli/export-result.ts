@@ -66,8 +66,7 @@ function resultCells(result: TableResult): string[] {
   const table = displayName(result.table);
   if (result.state === 'failed') return [table, 'failed', result.error.code];
   if (result.state === 'held') return [table, 'held', `by ${result.holder}`];
-  if (result.state === 'nothing')
-    return [table, 'nothing new'];
+  if (result.state === 'nothing') return [table, 'nothing new'];
   const bytes = result.files.reduce((sum, file) => sum + file.bytes, 0);
   const late = result.lateRows > 0n ? ` (${formatCount(result.lateRows)} late)` : '';
   return [

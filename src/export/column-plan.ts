@@ -71,6 +71,15 @@ export function planColumns(table: SourceTable, settings: TableSettings, moneySc
       },
     );
   }
+  for (const column of keyNames) {
+    // A NULL key would belong to no row, or to every such row.
+    if ((settings.columns[column]?.on_unfit ?? 'fail') === 'fail') continue;
+    throw new TidemarkError('CONFIG_INVALID', 'a key column cannot write NULL for values without a place in the lake', {
+      ...place,
+      column,
+      hint: `leave out columns.${column}.on_unfit, or pin the column's type to string, in which every value has a place`,
+    });
+  }
   const kept = table.columns.filter((column) => !settings.exclude.includes(column.name));
   const policyOf = (column: string): Policy => settings.columns[column]?.on_unfit ?? 'fail';
   const names = lakeNames(

@@ -49,7 +49,7 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
-/** Where it happened. Never holds a value of a row other than its key, never a secret. */
+/** Where it happened. Of a row only its key, never a secret; a message names a value only when that has no place in the lake. */
 export type ErrorPlace = { table?: string; column?: string; key?: string };
 
 export class TidemarkError extends Error {

@@ -59,10 +59,10 @@ export function tableSettings(table: string, settings: Partial<TableSettings> = 
   };
 }
 
-/** `url`: of the source, where the state lives too. `lakeDir`: an existing folder is used and kept. */
+/** `url`: of the source, where the state lives too unless `stateUrl` says otherwise. `lakeDir`: an existing folder is used and kept. */
 export async function createExporter(
   url: string,
-  options: { lakeDir?: string; connections?: number } = {},
+  options: { lakeDir?: string; stateUrl?: string; connections?: number } = {},
 ): Promise<Exporter> {
   const lakeDir = options.lakeDir ?? (await mkdtemp(path.join(os.tmpdir(), 'tidemark-lake-')));
   const log = pino({ level: process.env.TEST_LOG ?? 'silent' });
@@ -72,7 +72,11 @@ export async function createExporter(
     max: options.connections ?? 2,
     statementTimeoutMs: 120_000,
   });
-  const state = await openState({ url, schema: 'tidemark', maxConnections: 1, migrate: 'if-needed' }, log, signal);
+  const state = await openState(
+    { url: options.stateUrl ?? url, schema: 'tidemark', maxConnections: 1, migrate: 'if-needed' },
+    log,
+    signal,
+  );
   const lake = openLocalLake(lakeDir);
   let clock = 0;
   const compressors = new Map<string, Compressor>();

@@ -25,7 +25,8 @@ test('the ids from xmin to xmax that are not known to be finished, 64 bits wide,
     fc.property(pair, fc.array(range, { maxLength: 4 }), fc.array(near), ([xmin, xmax], ranges, ids) => {
       // Disjoint, as the look has them.
       const finished = ranges.filter((r, i) => ranges.slice(0, i).every((o) => o.to <= r.from || r.to <= o.from));
-      const visible = ids.filter((id) => id < xmax);
+      // Postgres gives no transaction an id whose low 32 bits are 0, 1 or 2.
+      const visible = ids.filter((id) => id < xmax && (id & 0xffff_ffffn) > 2n);
       const carried = new CarriedIds({ xmin, xmax }, finished);
       add(carried, visible.slice(0, 3));
       add(carried, visible.slice(3));

@@ -54,6 +54,15 @@ describe('key', () => {
   });
 });
 
+test('a key column has no policy that writes NULL: such a key would belong to no row', () => {
+  const columns = { id: 'timestamptz', b: 'text' };
+  expect(failure(() => plan(columns, { columns: { id: { on_unfit: 'null' } } }))).toMatchObject({
+    code: 'CONFIG_INVALID',
+    place: { column: 'id' },
+  });
+  expect(plan(columns, { columns: { id: { on_unfit: 'fail' }, b: { on_unfit: 'null' } } }).key).toEqual([0]);
+});
+
 describe('cursor', () => {
   test('updated_at when it is there and can be one; else a scan', () => {
     expect(plan({ id: 'int', updated_at: 'timestamp' }, { timezone: 'Asia/Tokyo' }).cursor).toEqual({
