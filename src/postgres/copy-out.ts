@@ -176,5 +176,8 @@ class CopyOut implements pg.Submittable {
 }
 
 function lost(cause?: Error): TidemarkError {
-  return new TidemarkError('SOURCE_LOST', 'the connection to the source broke off', { cause });
+  return new TidemarkError('SOURCE_LOST', 'the connection to the source broke off', {
+    hint: 'nothing is lost: the next run goes on from the last mark',
+    cause,
+  });
 }

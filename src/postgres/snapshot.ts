@@ -66,11 +66,12 @@ export async function openSnapshot(
   const statements = [
     'begin isolation level repeatable read read only',
     ...set,
+    // Before any SELECT, for the first one takes the snapshot: a TRUNCATE or a rewriting ALTER in between reads as an empty
+    // table, and the mark would move on.
+    textOf(sql`lock table ${tableId(table.name)} in access share mode`),
     // To UTF8 the server would refuse a SQL_ASCII database's odd bytes; as they are, each value meets its column's policy.
     textOf(sql`select pg_catalog.set_config('client_encoding',
       case pg_catalog.current_setting('server_encoding') when 'SQL_ASCII' then 'SQL_ASCII' else 'UTF8' end, true)`),
-    // Before the snapshot: a TRUNCATE or a rewriting ALTER in between reads as an empty table, and the mark would move on.
-    textOf(sql`lock table ${tableId(table.name)} in access share mode`),
     textOf(sql`select pg_catalog.pg_snapshot_xmin(s)::text as xmin, pg_catalog.pg_snapshot_xmax(s)::text as xmax, s::text as snapshot,
       (extract(epoch from pg_catalog.clock_timestamp()) * 1000000)::pg_catalog.int8::text as at,
       (select c.oid::pg_catalog.int8::text from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace

@@ -25,7 +25,10 @@ export function sourceError(error: unknown, table: TableName): unknown {
       });
     case '42P01':
     case '3F000':
-      return new TidemarkError('TABLE_UNKNOWN', 'there is no such table', options);
+      return new TidemarkError('TABLE_UNKNOWN', 'there is no such table', {
+        ...options,
+        hint: 'was it dropped or renamed meanwhile? the next run looks again',
+      });
     case '55P03':
       return new TidemarkError('SOURCE_TIMEOUT', 'somebody holds a lock on the table', {
         ...options,
