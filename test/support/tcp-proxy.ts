@@ -13,6 +13,8 @@ export type TcpProxy = AsyncDisposable & {
   through(url: string): string;
   /** Judges each chunk from the client; by default everything passes. */
   judge: (message: Buffer) => Verdict;
+  /** Judges each chunk from the server, likewise. */
+  judgeAnswer: (answer: Buffer) => 'pass' | 'cut';
   /** How many connections it has accepted. */
   accepted: number;
 };
@@ -39,7 +41,7 @@ export async function startTcpProxy(port: number): Promise<TcpProxy> {
       upstream.write(message);
     });
     upstream.on('data', (answer: Buffer) => {
-      if (swallow) end();
+      if (swallow || proxy.judgeAnswer(answer) === 'cut') end();
       else client.write(answer);
     });
   });
@@ -48,6 +50,7 @@ export async function startTcpProxy(port: number): Promise<TcpProxy> {
   const proxy: TcpProxy = {
     through: (url) => Object.assign(new URL(url), { port: String(own), search: '?sslmode=disable' }).href,
     judge: () => 'pass',
+    judgeAnswer: () => 'pass',
     accepted: 0,
     async [Symbol.asyncDispose]() {
       for (const socket of sockets) socket.destroy();
