@@ -43,6 +43,7 @@ export class RawWriter {
   readonly #encoder: RowGroupEncoder;
   readonly #files: RawFile[] = [];
   #planned: Promise<PlannedRun> | null = null;
+  #run: bigint | null = null;
   #open: OpenFile | null = null;
   #parts = 0;
   /** The group before: groups are encoded at the same time, but written one after another. */
@@ -56,8 +57,10 @@ export class RawWriter {
 
   /** Resolves once the group's bytes are on their way; groups may overlap. `group` is released as early as possible. */
   write(group: RowGroup): Promise<void> {
-    this.#planned ??= this.#options.plan();
-    const encoded = this.#planned.then(({ run }) => this.#encode(group, run));
+    this.#planned ??= this.#plan();
+    // At once where it can be: the group's buffers are then free again before the next row comes.
+    const encoded =
+      this.#run === null ? this.#planned.then(({ run }) => this.#encode(group, run)) : this.#encode(group, this.#run);
     const before = this.#last;
     this.#last = (async () => {
       const ready = await encoded;
@@ -67,6 +70,12 @@ export class RawWriter {
     // A failure reaches whoever awaits this write; the chain itself must not end the process.
     this.#last.catch(() => {});
     return this.#last;
+  }
+
+  async #plan(): Promise<PlannedRun> {
+    const planned = await this.#options.plan();
+    this.#run = planned.run;
+    return planned;
   }
 
   #encode(group: RowGroup, run: bigint): Promise<EncodedRowGroup> {

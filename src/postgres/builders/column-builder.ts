@@ -11,9 +11,12 @@ import type { ColumnData } from '../../parquet/column-data.ts';
  */
 export type Unfit = (row: number, text: () => string) => void;
 
-/** Buffers above this are given back to the system: one huge value must not be paid for until the end. */
-const KEEP_BYTES = 16 << 20;
+/** A row group's worth of one column, and some room. Larger buffers are given back: one huge value must not be paid for until the end. */
+const KEEP_BYTES = 36 << 20;
+/** Up to this a buffer is kept however little of it was used. */
+const SMALL_BYTES = 1 << 20;
 const START_BYTES = 4096;
+const NOTHING = Buffer.alloc(0);
 
 export abstract class ColumnBuilder {
   /** Rows of the group so far. */
@@ -24,7 +27,10 @@ export abstract class ColumnBuilder {
   /** PLAIN bytes; `used` of them are filled. */
   protected bytes: Buffer = Buffer.allocUnsafeSlow(START_BYTES);
   protected used = 0;
-  #free: Buffer[] = [];
+  /** The last group's buffer, once it came back. */
+  #spare: Buffer | null = null;
+  /** Bytes that the last group took. */
+  #expected = 0;
 
   /** Adds `rows` fields: the i-th stands at `at[from + i]` in `bytes`, -1 is NULL. `view` shows the same bytes. */
   abstract append(bytes: Buffer, view: DataView, at: Int32Array, from: number, rows: number): void;
@@ -37,15 +43,19 @@ export abstract class ColumnBuilder {
     this.count = 0;
     this.used = 0;
     this.validity = null;
-    this.bytes = this.#free.pop() ?? Buffer.allocUnsafeSlow(Math.min(this.bytes.length, KEEP_BYTES));
+    // Not before the next value: until then the buffer that was handed over has usually come back.
+    this.bytes = NOTHING;
     this.moved();
     return data;
   }
 
   /** Takes back what take() handed over, once nobody reads it. */
   recycle(data: ColumnData): void {
-    if (data.values.buffer.byteLength <= KEEP_BYTES && this.#free.length < 2)
-      this.#free.push(Buffer.from(data.values.buffer));
+    const { byteLength } = data.values.buffer;
+    this.#expected = Math.min(data.values.length, KEEP_BYTES);
+    // A buffer of which little was used belongs to a time when this column's values were longer.
+    const fitting = byteLength <= KEEP_BYTES && (byteLength <= SMALL_BYTES || data.values.length * 4 >= byteLength);
+    this.#spare = fitting ? Buffer.from(data.values.buffer) : null;
   }
 
   /** Where the column stands, for rollback(). */
@@ -65,9 +75,16 @@ export abstract class ColumnBuilder {
   protected reserve(more: number): void {
     const need = this.used + more;
     if (need <= this.bytes.length) return;
-    const grown = Buffer.allocUnsafeSlow(Math.max(need, Math.ceil(this.bytes.length * 1.6), START_BYTES));
-    this.bytes.copy(grown, 0, 0, this.used);
-    this.bytes = grown;
+    if (this.bytes.length === 0 && this.#spare) {
+      this.bytes = this.#spare;
+      this.#spare = null;
+    }
+    if (need > this.bytes.length) {
+      const roomy = Math.min(Math.max(Math.ceil(this.bytes.length * 1.6), this.#expected, START_BYTES), KEEP_BYTES);
+      const grown = Buffer.allocUnsafeSlow(Math.max(need, roomy));
+      this.bytes.copy(grown, 0, 0, this.used);
+      this.bytes = grown;
+    }
     this.moved();
   }
 
