@@ -1,8 +1,11 @@
 /** A process that stands still for longer than its lease, while another takes over, and then goes on. */
 
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { exportByOrder } from '../support/export-order.ts';
 import { createDatabase, type TestDatabase } from '../support/postgres.ts';
 import { type S3Server, startS3Server } from '../support/s3-server.ts';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { bucketLake, change, createTable, folderLake, ROWS, scene, type TestLake } from './scene.ts';
 
 let db: TestDatabase;
@@ -95,6 +98,36 @@ describe.each(['folder', 'bucket'])('lake in a %s', (kind) => {
     expect(second).toMatchObject({ state: 'committed', rows: BigInt(ROWS / 2) });
     await on.isWhole(table, [...new Set([...before, ...(await on.versions(table))])]);
   });
+});
+
+test('the answer to prepare is lost, and somebody else completes the run meanwhile: its files stay', async () => {
+  await using lake = await folderLake();
+  await using proxy = await startTcpProxy(Number(new URL(db.url).port));
+  const on = scene(db, lake);
+  await createTable(db, 'unsure');
+  const second = Promise.withResolvers<unknown>();
+  let lost = false;
+  const takeOverNow = async () => {
+    await on.leaseEnds('unsure');
+    const result = await on.run('unsure');
+    proxy.judge = () => 'pass';
+    return result;
+  };
+  const step = async (name: string) => {
+    if (name !== 'uploaded') return;
+    proxy.judge = (message) => {
+      if (lost) return 'cut';
+      if (message.toString('latin1', 5) !== 'commit\0') return 'pass';
+      // In a moment: the server has yet to carry it out.
+      lost = true;
+      delay(50).then(takeOverNow).then(second.resolve, second.reject);
+      return 'swallow';
+    };
+  };
+  const [first] = await exportByOrder({ ...on.order('unsure'), stateUrl: proxy.through(db.url) }, step);
+  expect(await second.promise).toMatchObject({ state: 'nothing' });
+  expect(first).toMatchObject({ state: 'failed', error: { code: 'LEASE_LOST' } });
+  await on.isWhole('unsure', await on.versions('unsure'));
 });
 
 test("a lease that nobody took over is still its holder's, however late it comes back", async () => {

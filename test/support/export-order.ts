@@ -13,8 +13,9 @@ import { openState } from '../../src/state/open-state.ts';
 import { tableSettings } from './exporter.ts';
 
 export type ExportOrder = {
-  /** Of the source, where the state lives too. */
   url: string;
+  /** Where the state lives; by default in the source. */
+  stateUrl?: string;
   lake: LakeConfig;
   tables: string[];
   settings?: Partial<TableSettings>;
@@ -37,7 +38,7 @@ export async function exportByOrder(order: ExportOrder, step: Step = async () =>
     statementTimeoutMs: 120_000,
   });
   await using state = await openState(
-    { url, schema: 'tidemark', maxConnections: 1, migrate: 'if-needed' },
+    { url: order.stateUrl ?? url, schema: 'tidemark', maxConnections: 1, migrate: 'if-needed' },
     log,
     signal,
   );
