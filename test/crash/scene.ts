@@ -102,7 +102,6 @@ const EXPIRE = `update tidemark.lease l set expires_at = clock_timestamp()
   from tidemark.source_table t where t.id = l.table_id and t.folder = $1 and l.holder is not null`;
 
 export type Child = {
-  pid: number;
   /** Steps that it said so far. */
   steps: string[];
   /** Resolves at the step (the place's name), or when it ended. */
@@ -112,7 +111,9 @@ export type Child = {
     code: number | null;
     results: { state: string; error: string | null }[];
   }>;
-  kill(signal: NodeJS.Signals): void;
+  /** Ends the stop; resolves when it ended. */
+  goOn(): Child['ended'];
+  kill(): void;
 };
 
 export type Scene = {
@@ -199,7 +200,6 @@ function startChild(order: ExportOrder & { at: Place | null }): Child {
     return { code: code as number | null, signal: signal as NodeJS.Signals | null, results };
   });
   return {
-    pid: child.pid!,
     steps,
     async reached(step, nth) {
       while (steps.filter((name) => name === step).length < nth && child.exitCode === null) {
@@ -210,6 +210,11 @@ function startChild(order: ExportOrder & { at: Place | null }): Child {
       }
     },
     ended,
-    kill: (signal) => void child.kill(signal),
+    async goOn() {
+      // Again and again: it says the step a moment before it stops, and a signal before that would be lost.
+      const again = setInterval(() => child.kill('SIGCONT'), 50);
+      return ended.finally(() => clearInterval(again));
+    },
+    kill: () => void child.kill('SIGKILL'),
   };
 }

@@ -34,11 +34,10 @@ async function takeOver(lake: TestLake, step: string, nth = 1, meanwhile = async
     await on.leaseEnds(table);
     await meanwhile(table);
     const second = await on.run(table);
-    zombie.kill('SIGCONT');
-    const { code, results } = await zombie.ended;
+    const { code, results } = await zombie.goOn();
     return { on, table, second, first: { code, ...results[0] } };
   } finally {
-    zombie.kill('SIGKILL');
+    zombie.kill();
   }
 }
 
@@ -137,7 +136,6 @@ test("a lease that nobody took over is still its holder's, however late it comes
   const slow = on.start('slow', { step: 'uploaded', nth: 1, signal: 'SIGSTOP' });
   await slow.reached('uploaded', 1);
   await on.leaseEnds('slow');
-  slow.kill('SIGCONT');
-  expect(await slow.ended).toMatchObject({ code: 0, results: [{ state: 'committed' }] });
+  expect(await slow.goOn()).toMatchObject({ code: 0, results: [{ state: 'committed' }] });
   await on.isWhole('slow', await on.versions('slow'));
 });
