@@ -19,8 +19,8 @@ export type RowGroup = {
   rows: number;
   /** The plan's columns, each followed by its shadow. */
   columns: ColumnData[];
-  /** Call once nobody reads `columns` any more. */
-  release(): void;
+  /** Call once nobody reads that one of `columns` any more. */
+  release(column: number): void;
 };
 
 export type GroupLimits = { rows: number; bytes: number };
@@ -114,9 +114,7 @@ export class GroupReader implements CopySink, BatchSink {
     this.#onGroup({
       rows,
       columns,
-      release: () => {
-        for (const [i, builder] of builders.entries()) builder.recycle(columns[i]);
-      },
+      release: (column) => builders[column].recycle(columns[column]),
     });
   }
 

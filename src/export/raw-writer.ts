@@ -3,6 +3,7 @@
  * uploads are completed; files come in the order of the rows.
  */
 
+import { setImmediate as pause } from 'node:timers/promises';
 import type { Lake, Upload, UploadOwner } from '../lake/lake.ts';
 import type { Micros } from '../model/mark.ts';
 import { type Bounds, type RawFile, rawKey } from '../model/run.ts';
@@ -44,6 +45,8 @@ export class RawWriter {
   readonly #files: RawFile[] = [];
   #planned: Promise<PlannedRun> | null = null;
   #run: bigint | null = null;
+  /** Resolves once the group before is read. */
+  #reading: Promise<void> | null = null;
   #open: OpenFile | null = null;
   #parts = 0;
   /** The group before: groups are encoded at the same time, but written one after another. */
@@ -55,12 +58,10 @@ export class RawWriter {
     this.#encoder = new RowGroupEncoder(options.columns, options.compressor);
   }
 
-  /** Resolves once the group's bytes are on their way; groups may overlap. `group` is released as early as possible. */
+  /** Resolves once the group's bytes are on their way; groups may overlap. Each column is released as early as possible. */
   write(group: RowGroup): Promise<void> {
     this.#planned ??= this.#plan();
-    // At once where it can be: the group's buffers are then free again before the next row comes.
-    const encoded =
-      this.#run === null ? this.#planned.then(({ run }) => this.#encode(group, run)) : this.#encode(group, this.#run);
+    const encoded = this.#encode(group);
     const before = this.#last;
     this.#last = (async () => {
       const ready = await encoded;
@@ -78,16 +79,24 @@ export class RawWriter {
     return planned;
   }
 
-  #encode(group: RowGroup, run: bigint): Promise<EncodedRowGroup> {
-    const { at } = this.#options;
-    const runBytes = Buffer.alloc(8);
-    runBytes.writeBigInt64LE(run);
-    const atBytes = Buffer.alloc(8);
-    atBytes.writeBigInt64LE(at);
-    const added = [runBytes, UPSERT, atBytes].map((plain) => constantColumn(plain, group.rows));
-    const encoded = this.#encoder.encode(group.rows, [...group.columns, ...added]);
-    group.release();
-    return encoded;
+  /** One group's columns after another's: two groups that take turns would both hold all their buffers until the end. */
+  async #encode(group: RowGroup): Promise<EncodedRowGroup> {
+    const before = this.#reading;
+    const { promise, resolve: allRead } = Promise.withResolvers<void>();
+    this.#reading = promise;
+    try {
+      if (before) await before;
+      const run = this.#run ?? (await this.#planned!).run;
+      const added = [longPlain(run), UPSERT, longPlain(this.#options.at)];
+      const columns = [...group.columns, ...added.map((plain) => constantColumn(plain, group.rows))];
+      const read = (i: number) => {
+        if (i < group.columns.length) group.release(i);
+        else if (i === columns.length - 1) allRead();
+      };
+      return await this.#encoder.encode(group.rows, columns, { read, pause });
+    } finally {
+      allRead();
+    }
   }
 
   async #append(group: EncodedRowGroup): Promise<void> {
@@ -146,6 +155,12 @@ export class RawWriter {
     await this.#open?.upload.abort();
     return (await this.#planned?.catch(() => null)) ?? null;
   }
+}
+
+function longPlain(value: bigint): Buffer {
+  const plain = Buffer.alloc(8);
+  plain.writeBigInt64LE(value);
+  return plain;
 }
 
 const UPSERT = Buffer.from([1, 0, 0, 0, 'u'.charCodeAt(0)]);

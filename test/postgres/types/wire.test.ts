@@ -80,7 +80,7 @@ function read(chunks: Buffer[], limits = { rows: 1000, bytes: 1 << 20 }, finish 
         levels: levels && Buffer.from(levels.definition).toString('hex'),
       })),
     });
-    group.release();
+    for (const i of group.columns.keys()) group.release(i);
   });
   const messages: string[] = [];
   const frames = new CopyFrames({
