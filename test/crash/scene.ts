@@ -21,31 +21,32 @@ const CHILD = fileURLToPath(new URL('./run-export.ts', import.meta.url));
 /** A lake, and a look at it that does not go through our own code. */
 export type TestLake = AsyncDisposable & {
   config: LakeConfig;
-  /** Every visible key. */
-  keys(): Promise<string[]>;
-  /** Uploads that are neither completed nor aborted. */
-  uploads(): Promise<string[]>;
-  /** Throws away an upload that is not complete yet, as a lifecycle rule does. */
-  expire(key: string): Promise<void>;
+  /** Every visible key below raw/<folder>/. */
+  keys(folder: string): Promise<string[]>;
+  /** The keys there whose uploads are neither completed nor aborted. */
+  uploads(folder: string): Promise<string[]>;
+  /** Throws those uploads away, as a lifecycle rule does. */
+  expire(folder: string): Promise<void>;
   rows(folder: string): Promise<Record<string, string | null>[]>;
 };
 
 export async function folderLake(): Promise<TestLake> {
   const baseDir = await mkdtemp(path.join(os.tmpdir(), 'tidemark-crash-'));
   const root = path.join(baseDir, 'lake');
-  const files = async () => {
-    const found = await readdir(root, { recursive: true, withFileTypes: true }).catch(() => []);
+  // Of the one folder: other tables' folders come and go meanwhile.
+  const files = async (below: string) => {
+    const found = await readdir(path.join(root, below), { recursive: true, withFileTypes: true }).catch(() => []);
     return found
       .filter((each) => each.isFile())
       .map((each) => path.relative(root, path.join(each.parentPath, each.name)));
   };
-  const uploads = async () => (await files()).filter((key) => key.startsWith('_uploads/'));
+  const uploads = (folder: string) => files(`_uploads/raw/${folder}`);
   return {
     config: { url: 'file:./lake', baseDir },
-    keys: async () => (await files()).filter((key) => !key.startsWith('_uploads/')),
+    keys: (folder) => files(`raw/${folder}`),
     uploads,
-    async expire(key) {
-      for (const each of await uploads()) if (each.includes(key)) await rm(path.join(root, each));
+    async expire(folder) {
+      for (const each of await uploads(folder)) await rm(path.join(root, each));
     },
     rows: (folder) => lakeRows(path.join(root, 'raw', folder)),
     [Symbol.asyncDispose]: () => rm(baseDir, { recursive: true, force: true }),
@@ -57,12 +58,13 @@ export function bucketLake(server: S3Server): TestLake {
   Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'testtest' });
   const s3 = { endpoint: server.endpoint, region: 'us-east-1', force_path_style: true, part_size: 64 * 1024 };
   const { bucket } = server;
+  const below = (folder: string, key: string) => (key.startsWith(`p/raw/${folder}/`) ? [key.slice(2)] : []);
   return {
     config: { url: 's3://lake/p', baseDir: '/', s3 },
-    keys: async () => bucket.keys().map((key) => key.replace(/^p\//, '')),
-    uploads: async () => [...bucket.uploads.values()].map((upload) => upload.key.replace(/^p\//, '')),
-    async expire(key) {
-      for (const upload of bucket.uploads.values()) if (upload.key.includes(key)) bucket.abort(upload.id);
+    keys: async (folder) => bucket.keys().flatMap((key) => below(folder, key)),
+    uploads: async (folder) => [...bucket.uploads.values()].flatMap(({ key }) => below(folder, key)),
+    async expire(folder) {
+      for (const { id, key } of bucket.uploads.values()) if (below(folder, key).length > 0) bucket.abort(id);
     },
     async rows(folder) {
       const copy = await mkdtemp(path.join(os.tmpdir(), 'tidemark-bucket-'));
@@ -166,9 +168,8 @@ export function scene(db: TestDatabase, lake: TestLake): Scene {
          where folder = $1 and state = 'committed'`,
         [table],
       );
-      const here = (keys: string[]) => keys.filter((key) => key.includes(`raw/${table}/`)).sort();
-      expect(here(await lake.keys())).toEqual(manifest.map((row) => row.key).sort());
-      expect(here(await lake.uploads())).toEqual([]);
+      expect((await lake.keys(table)).sort()).toEqual(manifest.map((row) => row.key).sort());
+      expect(await lake.uploads(table)).toEqual([]);
       const open = await db.query(
         `select run, r.state, holder from tidemark.source_table t join tidemark.run r on r.table_id = t.id
          join tidemark.lease l on l.table_id = t.id

@@ -143,7 +143,7 @@ describe.each(['folder', 'bucket'])('lake in a %s', (kind) => {
     const { on, lake } = await newScene(kind);
     const table = await newTable();
     await dies(on, table, { step: 'file-completed', nth: 2 });
-    await lake.expire(`raw/${table}/`);
+    await lake.expire(table);
     expect(await on.run(table)).toMatchObject({ state: 'committed', rows: BigInt(ROWS) });
     await on.isWhole(table, await on.versions(table));
   });
@@ -152,7 +152,7 @@ describe.each(['folder', 'bucket'])('lake in a %s', (kind) => {
     const { on, lake } = await newScene(kind);
     const table = await newTable();
     await dies(on, table, { step: 'file-completed', nth: 2 });
-    await lake.expire(`raw/${table}/`);
+    await lake.expire(table);
     await dies(on, table, { step: 'uploads-aborted', nth: 1 });
     await on.run(table);
     await on.isWhole(table, await on.versions(table));
