@@ -37,6 +37,9 @@ export type EncodedChunk = {
   stats: Statistics | null;
 };
 
+/** No less room than this for the compressed bytes: of values that suddenly compress badly each chunk would be a trip. */
+const LEAST_RATIO = 1 / 8;
+
 /** A page's body in a buffer that may be longer. */
 type Page = { buffer: Buffer; size: number; slots: number };
 
@@ -45,6 +48,8 @@ export class ColumnEncoder {
   readonly #compressor: Compressor;
   readonly #choice: EncodingChoice;
   readonly #writer = new ThriftWriter(64);
+  /** How much of a page its compressed bytes will hardly exceed, by the page before: room for all of it is ten times too much. */
+  #ratio = 1;
 
   constructor(column: ParquetColumn, compressor: Compressor, scratch: Scratch, options: EncodingOptions) {
     this.column = column;
@@ -61,7 +66,9 @@ export class ColumnEncoder {
     const pages = this.#layOut(plan, levels, data.count);
     const total = pages.reduce((sum, page) => sum + page.size, 0);
     const codec = total < STORED ? 'none' : this.#compressor.codec;
-    const bodies = pages.map((page) => this.#compressor.compress(page.buffer, page.size, codec));
+    const bodies = pages.map((page) =>
+      this.#compressor.compress(page.buffer, page.size, codec, Math.ceil(page.size * this.#ratio)),
+    );
     const chunk: EncodedChunk = {
       parts: [],
       codec,
@@ -147,6 +154,7 @@ export class ColumnEncoder {
           ? dictionaryPageHeader(this.#writer, slots, size, body.length)
           : dataPageHeader(this.#writer, slots, chunk.encoding, size, body.length);
       chunk.parts.push(header, body);
+      this.#ratio = Math.min(1, Math.max(LEAST_RATIO, (1.25 * body.length) / Math.max(size, 1)));
       chunk.uncompressed += header.length + size;
       chunk.compressed += header.length + body.length;
       if (dictionary && i === 0) chunk.dictionaryBytes = header.length + body.length;

@@ -52,12 +52,12 @@ export class Compressor {
 
   /**
    * The first `size` bytes of a buffer that `page` gave, by this compressor's codec or left as they are; the buffer is no longer the
-   * caller's. Small pages come without a promise.
+   * caller's. Small pages come without a promise. `expected`: bytes that the output will hardly exceed.
    */
-  compress(page: Buffer, size: number, codec: Codec = this.codec): Buffer | Promise<Buffer> {
+  compress(page: Buffer, size: number, codec: Codec = this.codec, expected = size): Buffer | Promise<Buffer> {
     const bytes = page.subarray(0, size);
     if (codec === 'none') return bytes;
-    if (size > SYNCHRONOUS) return this.#compressLater(page, bytes);
+    if (size > SYNCHRONOUS) return this.#compressLater(page, bytes, expected);
     const small = this.#compressNow(bytes);
     this.#release(page);
     return small;
@@ -74,13 +74,13 @@ export class Compressor {
       : zlib.gzipSync(bytes, this.#gzip(bytes.length));
   }
 
-  async #compressLater(page: Buffer, bytes: Buffer): Promise<Buffer> {
+  async #compressLater(page: Buffer, bytes: Buffer, expected: number): Promise<Buffer> {
     if (this.#running >= LANES) await new Promise<void>((go) => this.#waiting.push(go));
     else this.#running++;
     try {
       return await (this.codec === 'zstd'
-        ? zstd(bytes, this.#zstd(bytes.length))
-        : gzip(bytes, this.#gzip(bytes.length)));
+        ? zstd(bytes, this.#zstd(bytes.length, expected))
+        : gzip(bytes, this.#gzip(expected)));
     } finally {
       this.#release(page);
       const next = this.#waiting.shift();
@@ -96,16 +96,20 @@ export class Compressor {
     this.#freeBytes += page.length;
   }
 
-  #zstd(size: number): zlib.ZstdOptions {
+  #zstd(size: number, expected = size): zlib.ZstdOptions {
     return {
-      // Room for all of it: every further chunk is another trip to the threads.
-      chunkSize: Math.min(MOST_CHUNK, size + (size >>> 7) + 512),
+      chunkSize: chunkFor(expected),
       pledgedSrcSize: size,
       params: { [zlib.constants.ZSTD_c_compressionLevel]: this.#level },
     };
   }
 
   #gzip(size: number): zlib.ZlibOptions {
-    return { chunkSize: Math.min(MOST_CHUNK, size + (size >>> 7) + 512), level: this.#level };
+    return { chunkSize: chunkFor(size), level: this.#level };
   }
+}
+
+/** Room for all of the output: every further chunk is another trip to the threads. The buffer lives as long as the output. */
+function chunkFor(expected: number): number {
+  return Math.min(MOST_CHUNK, expected + (expected >>> 7) + 512);
 }
