@@ -1,8 +1,9 @@
 /** The process: arguments, signals, exit code. Invariant: it ends at most 10 seconds after the first signal, at once after the second. */
 
-import { errorText, toTidemarkError } from './cli/error-output.ts';
+import { errorText } from './cli/error-output.ts';
 import { runProgram } from './cli/program.ts';
 import { SIGNALS, type StopSignal } from './cli/stop.ts';
+import { toTidemarkError } from './model/error.ts';
 
 const FORCE_MS = 10_000;
 const LINGER_MS = 2_000;

@@ -1,7 +1,7 @@
 /** Errors for people and for programs. Invariant: every error a user meets has a code, and no output holds a password. */
 
 import { redact } from '../config/redact.ts';
-import { ERRORS, type ErrorCode, TidemarkError } from '../model/error.ts';
+import { ERRORS, type ErrorCode, type TidemarkError } from '../model/error.ts';
 
 export type ErrorParts = {
   code: ErrorCode;
@@ -12,16 +12,6 @@ export type ErrorParts = {
   key: string | null;
   docs: string;
 };
-
-/** Anything thrown; what is not ours is a defect of ours. */
-export function toTidemarkError(error: unknown): TidemarkError {
-  if (error instanceof TidemarkError) return error;
-  const message = error instanceof Error ? error.message : String(error);
-  return new TidemarkError('INTERNAL', message || 'something unexpected happened', {
-    cause: error,
-    hint: 'a defect of tidemark: --log-level debug shows where; please report it',
-  });
-}
 
 /** What `--json` shows of an error; field names are part of the interface. */
 export function errorParts(error: TidemarkError, secrets: readonly string[]): ErrorParts {

@@ -5,10 +5,10 @@
 
 import type { Writable } from 'node:stream';
 import { Command, CommanderError, Option } from 'commander';
-import { TidemarkError } from '../model/error.ts';
+import { TidemarkError, toTidemarkError } from '../model/error.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext } from './context.ts';
-import { errorParts, errorText, exitCodeOf, toTidemarkError } from './error-output.ts';
+import { errorParts, errorText, exitCodeOf } from './error-output.ts';
 import { createOutput, jsonText } from './output.ts';
 import { createScreen, type Terminal } from './screen.ts';
 

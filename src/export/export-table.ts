@@ -4,7 +4,7 @@
  * repair what a dead process left.
  */
 
-import { TidemarkError } from '../model/error.ts';
+import { TidemarkError, toTidemarkError } from '../model/error.ts';
 import type { Prepared } from '../model/run.ts';
 import { displayName } from '../model/table.ts';
 import { sourceError } from '../postgres/source-error.ts';
@@ -99,10 +99,7 @@ async function noteFailure(
   writer: RawWriter | null,
   error: unknown,
 ): Promise<void> {
-  const failure =
-    error === null || error instanceof TidemarkError
-      ? error
-      : { code: 'INTERNAL' as const, message: error instanceof Error ? error.message : String(error) };
+  const failure = error === null ? null : toTidemarkError(error);
   try {
     const planned = (await writer?.abort()) ?? null;
     if (failure) await deps.state.fail(lease, planned?.run ?? null, failure);

@@ -1,6 +1,6 @@
 /** Exports several tables at once, within the source's connections. Invariant: a failing table does not stop the others. */
 
-import { TidemarkError } from '../model/error.ts';
+import { TidemarkError, toTidemarkError } from '../model/error.ts';
 import type { UnfitCounts } from '../model/run.ts';
 import { displayName, type TableName, type TableSettings } from '../model/table.ts';
 import { describeTables, type SourceTable } from '../postgres/describe.ts';
@@ -136,7 +136,7 @@ async function work(deps: ExportDeps, request: ExportRequest, item: Item, progre
     return { result: { ...common(), ...outcome } satisfies TableResult, mark: null };
   } catch (error) {
     if (stoppedBy(signal)) return { result: null, mark: null };
-    const known = asTidemarkError(error);
+    const known = toTidemarkError(error);
     deps.log.debug({ err: error, table: displayName(settings.name) }, 'the table failed');
     const result: TableResult = { ...common(), state: 'failed', error: known };
     return { result, mark: null };
@@ -145,9 +145,4 @@ async function work(deps: ExportDeps, request: ExportRequest, item: Item, progre
 
 function nothing(table: TableName) {
   return { table, run: null, rows: 0n, lateRows: 0n, files: [], watermark: null, unfit: {}, seconds: 0 };
-}
-
-function asTidemarkError(error: unknown): TidemarkError {
-  if (error instanceof TidemarkError) return error;
-  return new TidemarkError('INTERNAL', error instanceof Error ? error.message : String(error), { cause: error });
 }

@@ -65,3 +65,13 @@ export class TidemarkError extends Error {
     this.place = { table: options.table, column: options.column, key: options.key };
   }
 }
+
+/** Anything thrown; what is not ours is a defect of ours. */
+export function toTidemarkError(error: unknown): TidemarkError {
+  if (error instanceof TidemarkError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new TidemarkError('INTERNAL', message || 'something unexpected happened', {
+    cause: error,
+    hint: 'a defect of tidemark: --log-level debug shows where; please report it',
+  });
+}

@@ -7,7 +7,7 @@ import { sql } from 'kysely';
 import type pg from 'pg';
 import { complement, parseRanges } from '../model/id-ranges.ts';
 import type { IdRange, Micros } from '../model/mark.ts';
-import { rowsOf } from './query.ts';
+import { epochMicros, rowsOf } from './query.ts';
 
 export type Look = {
   /** The server's clock before anything else. */
@@ -22,9 +22,6 @@ export type Look = {
   finished: IdRange[];
 };
 
-/** An instant as exact microseconds since 1970: to_timestamp and a JavaScript Date are not. */
-const micros = (expression: string) => sql.raw(`(extract(epoch from ${expression}) * 1000000)::pg_catalog.int8`);
-
 /** At most so many ids are asked one by one (50,000 take 14 ms); the rest stay open and are carried by their rows. */
 const ASK_AT_MOST = 2_000_000n;
 
@@ -34,7 +31,7 @@ const ASK_AT_MOST = 2_000_000n;
 export async function lookAtActivity(client: pg.ClientBase, ours: number[], seen: IdRange[]): Promise<Look> {
   const [{ clock }] = await rowsOf(
     client,
-    sql<{ clock: string }>`select ${micros('pg_catalog.clock_timestamp()')} as clock`,
+    sql<{ clock: string }>`select ${epochMicros('pg_catalog.clock_timestamp()')} as clock`,
   );
   // A hidden backend has no backend_type either: it must not fall out by that.
   // On a standby the transactions that count are those of its primary, and none of them is seen.
@@ -42,7 +39,7 @@ export async function lookAtActivity(client: pg.ClientBase, ours: number[], seen
   const [activity] = await rowsOf(
     client,
     sql<{ oldest: string | null; hidden: string }>`
-      select ${micros("min(least(xact_start, query_start)) filter (where state <> 'idle')")} as oldest,
+      select ${epochMicros("min(least(xact_start, query_start)) filter (where state <> 'idle')")} as oldest,
         count(*) filter (where query = '<insufficient privilege>' or state = 'disabled')
           + pg_catalog.pg_is_in_recovery()::int as hidden
       from pg_catalog.pg_stat_activity

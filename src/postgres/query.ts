@@ -43,3 +43,8 @@ export function textOf(query: {
 export function tableId(name: TableName): RawBuilder<unknown> {
   return sql`${sql.id(name.schema)}.${sql.id(name.table)}`;
 }
+
+/** An instant as exact microseconds since 1970, an int8: to_timestamp and a JavaScript Date are not exact. */
+export function epochMicros(expression: string): RawBuilder<string> {
+  return sql.raw(`(extract(epoch from ${expression}) * 1000000)::pg_catalog.int8`);
+}

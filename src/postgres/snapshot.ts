@@ -8,7 +8,7 @@ import type pg from 'pg';
 import type { Micros } from '../model/mark.ts';
 import type { TableName } from '../model/table.ts';
 import { columnList } from './describe.ts';
-import { rowsOf, tableId, textOf } from './query.ts';
+import { epochMicros, rowsOf, tableId, textOf } from './query.ts';
 
 export type Snapshot = {
   /** Every id below it is finished. */
@@ -73,7 +73,7 @@ export async function openSnapshot(
     textOf(sql`select pg_catalog.set_config('client_encoding',
       case pg_catalog.current_setting('server_encoding') when 'SQL_ASCII' then 'SQL_ASCII' else 'UTF8' end, true)`),
     textOf(sql`select pg_catalog.pg_snapshot_xmin(s)::text as xmin, pg_catalog.pg_snapshot_xmax(s)::text as xmax, s::text as snapshot,
-      (extract(epoch from pg_catalog.clock_timestamp()) * 1000000)::pg_catalog.int8::text as at,
+      ${epochMicros('pg_catalog.clock_timestamp()')}::text as at,
       (select c.oid::pg_catalog.int8::text from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
         where n.nspname = ${literal(table.name.schema)} and c.relname = ${literal(table.name.table)}) as oid,
       ${columnList(sql.lit(table.oid))} as columns

@@ -1,10 +1,10 @@
 import { Writable } from 'node:stream';
 import { expect, test } from 'vitest';
-import { errorParts, errorText, toTidemarkError } from '../../../src/cli/error-output.ts';
+import { errorParts, errorText } from '../../../src/cli/error-output.ts';
 import { createLog } from '../../../src/cli/log.ts';
 import { createOutput } from '../../../src/cli/output.ts';
 import { createScreen } from '../../../src/cli/screen.ts';
-import { TidemarkError } from '../../../src/model/error.ts';
+import { TidemarkError, toTidemarkError } from '../../../src/model/error.ts';
 
 class Sink extends Writable {
   text = '';
