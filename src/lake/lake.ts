@@ -35,9 +35,12 @@ export type Lake = AsyncDisposable & {
   abortUploads(prefix: string, signal: AbortSignal): Promise<number>;
   /** Writes a small object once. `exists` when the key is taken; then nothing was written. */
   putIfAbsent(key: string, body: Buffer, signal: AbortSignal): Promise<'created' | 'exists'>;
+  /** Writes a small object whole, over what the key may hold: a reader sees the old bytes or the new ones. Resolves once durable. */
+  put(key: string, body: Buffer, signal: AbortSignal): Promise<void>;
   head(key: string, signal: AbortSignal): Promise<LakeObject | null>;
   /** The object's bytes, `range` as [first, afterLast). Throws LAKE_NOT_FOUND. */
   get(key: string, signal: AbortSignal, range?: [number, number]): Promise<Buffer>;
-  list(prefix: string, signal: AbortSignal): AsyncIterable<LakeObject>;
+  /** In the order of the keys' bytes; with `startAfter` only what comes after that key. */
+  list(prefix: string, signal: AbortSignal, startAfter?: string): AsyncIterable<LakeObject>;
   delete(keys: string[], signal: AbortSignal): Promise<void>;
 };

@@ -1,7 +1,7 @@
 /** The lake in a folder. Invariant: a file under its key is whole and durable; everything unfinished lies under `_uploads/`. */
 
 import type { BigIntStats } from 'node:fs';
-import { link, open } from 'node:fs/promises';
+import { link, open, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TidemarkError } from '../model/error.ts';
 import { createFolders, type Folders, removeFile, removeWithFolders, statOrNull } from './durable.ts';
@@ -32,6 +32,10 @@ export function openLocalLake(root: string): Lake {
       signal.throwIfAborted();
       return mapped('put', key, () => putIfAbsent(root, folders, key, body));
     },
+    async put(key, body, signal) {
+      signal.throwIfAborted();
+      await mapped('put', key, () => place(root, folders, key, body, rename));
+    },
     async head(key, signal) {
       signal.throwIfAborted();
       return mapped('head', key, () => headLocal(root, key));
@@ -40,8 +44,10 @@ export function openLocalLake(root: string): Lake {
       signal.throwIfAborted();
       return mapped('get', key, () => read(root, key, signal, range));
     },
-    async *list(prefix, signal) {
+    async *list(prefix, signal, startAfter) {
+      const after = startAfter === undefined ? undefined : Buffer.from(startAfter);
       for await (const key of walk(root, prefix, signal, UPLOADS)) {
+        if (after !== undefined && Buffer.compare(Buffer.from(key), after) <= 0) continue;
         const found = await mapped('list', key, () => headLocal(root, key));
         // Deleted since the folder was read.
         if (found !== null) yield found;
@@ -70,6 +76,17 @@ async function abortAll(root: string, prefix: string, signal: AbortSignal): Prom
 }
 
 async function putIfAbsent(root: string, folders: Folders, key: string, body: Buffer): Promise<'created' | 'exists'> {
+  try {
+    await place(root, folders, key, body, link);
+    return 'created';
+  } catch (error) {
+    if (systemCode(error) === 'EEXIST') return 'exists';
+    throw error;
+  }
+}
+
+/** Writes a temporary file and gives it its name by `name`: link refuses a name that is taken, rename replaces its file. */
+async function place(root: string, folders: Folders, key: string, body: Buffer, name: typeof link): Promise<void> {
   const target = pathOf(root, key);
   const temporary = join(root, ...temporaryId(key, null).split('/'));
   try {
@@ -81,12 +98,8 @@ async function putIfAbsent(root: string, folders: Folders, key: string, body: Bu
       await file.close();
     }
     await folders.make(target);
-    await link(temporary, target);
+    await name(temporary, target);
     await folders.sync(target);
-    return 'created';
-  } catch (error) {
-    if (systemCode(error) === 'EEXIST') return 'exists';
-    throw error;
   } finally {
     await removeWithFolders(temporary, join(root, UPLOADS));
   }

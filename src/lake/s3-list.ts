@@ -6,7 +6,13 @@ import type { LakeObject } from './lake.ts';
 import type { S3Session } from './s3-session.ts';
 
 /** The objects whose key begins with the prefix, in S3's order: of the keys' bytes. */
-export async function* listObjects(s3: S3Session, prefix: string, signal: AbortSignal): AsyncIterable<LakeObject> {
+export async function* listObjects(
+  s3: S3Session,
+  prefix: string,
+  signal: AbortSignal,
+  startAfter?: string,
+): AsyncIterable<LakeObject> {
+  const after = startAfter === undefined ? undefined : Buffer.from(startAfter);
   let token: string | undefined;
   do {
     // XML has no place for some characters of keys: without url encoding one such key makes a whole page unreadable.
@@ -15,12 +21,15 @@ export async function* listObjects(s3: S3Session, prefix: string, signal: AbortS
       Prefix: s3.objectKey(prefix),
       EncodingType: 'url' as const,
       ContinuationToken: token,
+      ...(startAfter === undefined ? {} : { StartAfter: s3.objectKey(startAfter) }),
     };
     const send = (abortSignal: AbortSignal) => s3.client.send(new ListObjectsV2Command(input), { abortSignal });
     const page = await s3.call({ operation: 'ListObjectsV2', permission: 's3:ListBucket', key: prefix }, send, signal);
     for (const each of page.Contents ?? []) {
       const key = s3.lakeKey(decoded(each.Key ?? '', page.EncodingType));
       if (key === null || key === '') continue;
+      // Some servers do not know StartAfter, or forget it on the second page.
+      if (after !== undefined && Buffer.compare(Buffer.from(key), after) <= 0) continue;
       yield { key, bytes: each.Size ?? 0, modified: each.LastModified ?? new Date(0), etag: unquoted(each.ETag) };
     }
     token = nextOf(page.IsTruncated, page.NextContinuationToken, token);

@@ -1,4 +1,4 @@
-/** Writes a small object once. Invariant: a mark of our own in its metadata tells our object from an equal one of somebody else. */
+/** Writes small objects. Invariant: where it writes once, a mark of our own in its metadata tells our object from an equal one of somebody else. */
 
 import { randomUUID } from 'node:crypto';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
@@ -41,14 +41,27 @@ export async function putS3(
   return s3.call(call, (abortSignal) => write(abortSignal), signal);
 }
 
-function putCommand(s3: S3Session, key: string, body: Buffer, mark: string, conditional: boolean): PutObjectCommand {
+/** PutObject over whatever is there; see Lake.put. */
+export async function overwriteS3(s3: S3Session, key: string, body: Buffer, signal: AbortSignal): Promise<void> {
+  const call = { operation: 'PutObject', permission: 's3:PutObject', key, bytes: body.length };
+  const send = (abortSignal: AbortSignal) => s3.client.send(putCommand(s3, key, body, null, false), { abortSignal });
+  await s3.call(call, send, signal);
+}
+
+function putCommand(
+  s3: S3Session,
+  key: string,
+  body: Buffer,
+  mark: string | null,
+  conditional: boolean,
+): PutObjectCommand {
   return new PutObjectCommand({
     ...s3.common,
     ...encryption(s3),
     Key: s3.objectKey(key),
     Body: body,
     ContentLength: body.length,
-    Metadata: { [MARK]: mark },
+    ...(mark === null ? {} : { Metadata: { [MARK]: mark } }),
     ...(s3.settings.checksums === 'none' ? {} : { ChecksumCRC32: crc32Text(body) }),
     ...(conditional ? { IfNoneMatch: '*' } : {}),
   });

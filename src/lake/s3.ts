@@ -6,7 +6,7 @@ import { deleteS3 } from './s3-delete.ts';
 import { getS3, headS3 } from './s3-get.ts';
 import { listObjects, listUploads } from './s3-list.ts';
 import { createPartBuffers } from './s3-parts.ts';
-import { putS3 } from './s3-put.ts';
+import { overwriteS3, putS3 } from './s3-put.ts';
 import { openSession, type S3Session } from './s3-session.ts';
 import { abortS3Upload, startS3Upload } from './s3-upload.ts';
 import type { LakeOptions, S3Settings } from './settings.ts';
@@ -22,9 +22,10 @@ export function openS3Lake(at: { bucket: string; prefix: string }, settings: S3S
     abortUpload: (key, upload, signal) => abortS3Upload(s3, key, upload.id, signal),
     abortUploads: (prefix, signal) => abortAll(s3, prefix, signal),
     putIfAbsent: (key, body, signal) => putS3(s3, key, body, signal),
+    put: (key, body, signal) => overwriteS3(s3, key, body, signal),
     head: (key, signal) => headS3(s3, key, signal),
     get: (key, signal, range) => getS3(s3, key, signal, range),
-    list: (prefix, signal) => listObjects(s3, prefix, signal),
+    list: (prefix, signal, startAfter) => listObjects(s3, prefix, signal, startAfter),
     delete: (keys, signal) => deleteS3(s3, keys, signal),
     async [Symbol.asyncDispose]() {
       s3.client.destroy();

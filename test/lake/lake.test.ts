@@ -226,6 +226,34 @@ describe.each(BACKENDS)('$name', ({ open, anyKey, partSize }) => {
     expect((await lake.head('about/it', never))!.etag).not.toBe(listed.etag);
   });
 
+  test('put writes whole and over what is there, also when many do it at once', async () => {
+    await lake.put('put/over', Buffer.from('first'), never);
+    await lake.put('put/over', Buffer.alloc(0), never);
+    expect((await lake.get('put/over', never)).length).toBe(0);
+    const bodies = Array.from({ length: 10 }, (_, n) => Buffer.alloc(50_000 + n, n));
+    await Promise.all(bodies.map((body) => lake.put('put/over', body, never)));
+    const last = await lake.get('put/over', never);
+    expect(bodies.some((body) => body.equals(last))).toBe(true);
+    expect(await keys(lake, 'put/')).toEqual(['put/over']);
+    expect(await lake.putIfAbsent('put/over', Buffer.from('x'), never)).toBe('exists');
+    expect(await lake.abortUploads('put/', never)).toBe(0);
+  });
+
+  test('a listing begins after a key, whether or not that key is there', async () => {
+    const all = Array.from({ length: 250 }, (_, n) => `after/${String(n).padStart(3, '0')}.json`);
+    await Promise.all(all.map((key) => lake.putIfAbsent(key, Buffer.from('x'), never)));
+    const keysAfter = async (key: string) => {
+      const found: string[] = [];
+      for await (const each of lake.list('after/', never, key)) found.push(each.key);
+      return found;
+    };
+    expect(await keysAfter('after/099.json')).toEqual(all.slice(100));
+    expect(await keysAfter('after/099')).toEqual(all.slice(99));
+    expect(await keysAfter('after/249.json')).toEqual([]);
+    expect(await keysAfter('a')).toEqual(all);
+    expect(await keysAfter('b')).toEqual([]);
+  });
+
   test('an empty prefix lists all, a prefix without files nothing', async () => {
     await lake.putIfAbsent('z/y', Buffer.from('x'), never);
     expect(await keys(lake, '')).toContain('z/y');

@@ -71,7 +71,7 @@ const HANDLERS: Record<S3Operation, Handler> = {
   },
   ListObjectsV2(bucket, request, behaviour) {
     const prefix = request.query.get('prefix') ?? '';
-    const after = request.query.get('continuation-token') ?? '';
+    const after = request.query.get('continuation-token') ?? request.query.get('start-after') ?? '';
     const encode = encoderOf(request, behaviour);
     const rest = bucket
       .keys()
