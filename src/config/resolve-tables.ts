@@ -107,6 +107,7 @@ function settingsOf(table: KnownTable, all: Applied[], defaults: Defaults): Tabl
     fileBytes: entry.file_size ?? defaults.fileBytes,
     compression: entry.compression ?? defaults.compression,
     leaseMs: defaults.leaseMs,
+    merge: entry.merge ?? defaults.merge,
   };
 }
 

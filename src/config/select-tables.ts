@@ -3,7 +3,7 @@
 import { TidemarkError } from '../model/error.ts';
 import { displayName, type TableSettings } from '../model/table.ts';
 import { ambiguous, type KnownTable, unknownTable } from './resolve-tables.ts';
-import { candidates, splitNames } from './table-pattern.ts';
+import { candidates, splitNames, writtenName } from './table-pattern.ts';
 
 /**
  * The configured tables that are named, each once, in the order of the names. `wanted`: the values of --table, each one name
@@ -13,10 +13,7 @@ import { candidates, splitNames } from './table-pattern.ts';
 export function selectTables(wanted: string[], configured: TableSettings[], known: KnownTable[]): TableSettings[] {
   const selected = new Set<TableSettings>();
   for (const pattern of wanted.flatMap(splitNames)) {
-    const written = [pattern.schema, pattern.table]
-      .filter((part) => part !== null)
-      .map(({ text, exact }) => (exact ? `"${text.replaceAll('"', '""')}"` : text))
-      .join('.');
+    const written = writtenName(pattern);
     const there = candidates(pattern, known);
     if (there.length === 0) throw unknownTable(written, known);
     const found = there.flatMap(({ name }) =>

@@ -52,6 +52,14 @@ function notAName(text: string): TidemarkError {
   });
 }
 
+/** As it was typed. */
+export function writtenName({ schema, table }: TablePattern): string {
+  return [schema, table]
+    .filter((part) => part !== null)
+    .map(({ text, exact }) => (exact ? `"${text.replaceAll('"', '""')}"` : text))
+    .join('.');
+}
+
 const hasStar = (part: NamePart | null) => part !== null && !part.exact && part.text.includes('*');
 
 export function isPattern(text: string): boolean {

@@ -43,6 +43,7 @@ export const ERRORS = {
   VALUE_UNFIT: { exit: 1, retried: false },
   SCHEMA_CHANGED: { exit: 1, retried: false },
   STAGED_UNSUPPORTED: { exit: 3, retried: false },
+  STAGED_MISSING: { exit: 2, retried: false },
   STAGED_VERSION: { exit: 2, retried: false },
   STAGED_CONFLICT: { exit: 1, retried: true },
   STAGED_KEY: { exit: 1, retried: false },

@@ -38,4 +38,6 @@ export type TableSettings = {
   fileBytes: number;
   compression: 'zstd' | 'gzip' | 'none';
   leaseMs: number;
+  /** How changes get into the staged table: files that hold changed rows are written anew, or the rows are marked in deletion vectors. */
+  merge: 'rewrite' | 'vectors';
 };

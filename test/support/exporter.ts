@@ -55,6 +55,7 @@ export function tableSettings(table: string, settings: Partial<TableSettings> = 
     fileBytes: 128 << 20,
     compression: 'zstd',
     leaseMs: 60_000,
+    merge: 'rewrite',
     ...settings,
   };
 }

@@ -35,14 +35,14 @@ test('a pattern stands for tables of its schema', () => {
 test('a table’s entry wins over patterns, a longer pattern over a shorter one, whatever their order', () => {
   const entries: TableEntry[] = [
     { table: 'invoice', late: 1 },
-    { table: 'inv*', late: 2, margin: 2 },
+    { table: 'inv*', late: 2, margin: 2, merge: 'vectors' },
     { table: 'public.*', late: 3, margin: 3, file_size: 3 },
   ];
   for (const order of [entries, entries.toReversed()]) {
     const [inventory, invoice, other] = resolve(order, known('invoice', 'inventory', 'other'));
-    expect(invoice).toMatchObject({ lateMs: 1, marginMs: 2, fileBytes: 3 });
+    expect(invoice).toMatchObject({ lateMs: 1, marginMs: 2, fileBytes: 3, merge: 'vectors' });
     expect(inventory).toMatchObject({ lateMs: 2, marginMs: 2, fileBytes: 3 });
-    expect(other).toMatchObject({ lateMs: 3, marginMs: 3, fileBytes: 3, leaseMs: defaults.leaseMs });
+    expect(other).toMatchObject({ lateMs: 3, marginMs: 3, fileBytes: 3, leaseMs: defaults.leaseMs, merge: 'rewrite' });
   }
 });
 
