@@ -12,7 +12,7 @@ import {
 } from '../model/column-type.ts';
 import { TidemarkError } from '../model/error.ts';
 import type { LakeType, Policy } from '../model/lake-type.ts';
-import type { WrittenColumn } from '../model/run.ts';
+import type { KeyEquality, WrittenColumn } from '../model/run.ts';
 import { displayName, type TableSettings } from '../model/table.ts';
 import type { Cursor, CursorType } from '../postgres/changed-rows.ts';
 import type { SourceTable } from '../postgres/describe.ts';
@@ -28,6 +28,8 @@ export type PlannedColumn = {
   policy: Policy;
   /** Where values without a place go under the policy `text`: `<name>__text`. */
   shadow: string | null;
+  /** How its values compare as part of a key, where that is not by their bytes. */
+  equality: KeyEquality | null;
 };
 
 export type ColumnPlan = {
@@ -39,6 +41,7 @@ export type ColumnPlan = {
 
 const CURSOR_TYPES: Record<number, CursorType> = { 1184: 'timestamptz', 1114: 'timestamp', 1082: 'date' };
 const DEFAULT_CURSOR = 'updated_at';
+const NUMERIC = 1700;
 
 /** Throws KEY_MISSING, COLUMN_UNKNOWN, CURSOR_TYPE or CONFIG_INVALID. `moneyScale`: decimal places of lc_monetary. */
 export function planColumns(table: SourceTable, settings: TableSettings, moneyScale: number): ColumnPlan {
@@ -92,7 +95,8 @@ export function planColumns(table: SourceTable, settings: TableSettings, moneySc
       const type = pinned
         ? pinnedColumnType(column.type, pinned, moneyScale)
         : defaultColumnType(column.type, moneyScale);
-      return { source: column.name, ...names[i], ...type, policy: policyOf(column.name) };
+      const equality = equalityOf(column.type, type.lake);
+      return { source: column.name, ...names[i], ...type, policy: policyOf(column.name), equality };
     } catch (error) {
       if (!(error instanceof TidemarkError)) throw error;
       throw new TidemarkError(error.code, error.message, { ...place, column: column.name, hint: error.hint });
@@ -135,9 +139,22 @@ function cursorOf(
   );
 }
 
+/** Told by bytes alone, one row would become two: 'Ann' and 'ann' of a citext are one key, so are 1.0 and 1.00. */
+function equalityOf(type: PgType, lake: LakeType): KeyEquality | null {
+  if (type.element || lake.kind !== 'string') return null;
+  if (type.extension === 'citext') return 'case';
+  return type.oid === NUMERIC ? 'number' : null;
+}
+
 /** The columns as the run writes them, for the state store. */
 export function writtenColumns(plan: ColumnPlan): WrittenColumn[] {
-  return plan.columns.map(({ source, name, lake }) => ({ source, name, type: lake }));
+  const places = new Map(plan.key.map((index, i) => [index, i + 1]));
+  return plan.columns.map(({ source, name, lake, equality }, index) => {
+    const key = places.get(index);
+    const written = { source, name, type: lake };
+    if (key === undefined) return written;
+    return equality === null ? { ...written, key } : { ...written, key, equality };
+  });
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Runs and the raw files that they write. Invariant: rawKey is the only place that builds a raw key. */
 
+import type { LakeType } from './lake-type.ts';
 import type { Mark } from './mark.ts';
 
 /** Least and greatest value of a column in a file, as text that compares and prints exactly; bounds may be wider than the values. */
@@ -27,8 +28,24 @@ export type RawFile = PreparedFile & {
 /** Counts of values without a place in the lake's type, by column and by what was done with them. */
 export type UnfitCounts = Record<string, { null?: number; text?: number }>;
 
-/** A column as the last run wrote it; plain JSON, kept in the state store to notice changes. */
-export type WrittenColumn = { source: string; name: string; type: import('./lake-type.ts').LakeType };
+/** Keys that Postgres takes for equal though their text differs: `case` (citext), or `number` (1.0 and 1.00, exported as text). */
+export type KeyEquality = 'case' | 'number';
+
+/** A column as the last run wrote it; plain JSON, kept in the state store to notice changes and to tell rows apart. */
+export type WrittenColumn = {
+  source: string;
+  name: string;
+  type: LakeType;
+  /** Its place in the key, from 1; absent: it is no part of the key. */
+  key?: number;
+  /** Only beside `key`; absent: equal keys are identical. */
+  equality?: KeyEquality;
+};
+
+/** The key's columns in its order; empty: the table has none, or no run has noted it yet. */
+export function keyOf(columns: readonly WrittenColumn[]): WrittenColumn[] {
+  return columns.filter(({ key }) => key !== undefined).sort((a, b) => a.key! - b.key!);
+}
 
 /** What a run leaves in the state store once all its bytes are uploaded. */
 export type Prepared = {

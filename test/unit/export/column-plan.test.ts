@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { checkSchemaChange, planColumns, writtenColumns } from '../../../src/export/column-plan.ts';
 import type { PgType } from '../../../src/model/column-type.ts';
+import { keyOf } from '../../../src/model/run.ts';
 import type { TableSettings } from '../../../src/model/table.ts';
 import type { SourceTable } from '../../../src/postgres/describe.ts';
 import { tableSettings } from '../../support/exporter.ts';
@@ -13,6 +14,8 @@ const TYPES: Record<string, number> = {
   timestamp: 1114,
   timestamptz: 1184,
   bool: 16,
+  numeric: 1700,
+  citext: 99_999,
 };
 
 function table(columns: Record<string, string>, primaryKey = ['id']): SourceTable {
@@ -27,7 +30,8 @@ function table(columns: Record<string, string>, primaryKey = ['id']): SourceTabl
 }
 
 const pgType = (name: string): PgType => ({
-  ...{ oid: TYPES[name], typmod: -1, name, kind: 'base', extension: null, element: null },
+  ...{ oid: TYPES[name], typmod: -1, name, kind: 'base', element: null },
+  extension: name === 'citext' ? name : null,
 });
 const plan = (columns: Record<string, string>, settings: Partial<TableSettings> = {}, key?: string[]) =>
   planColumns(table(columns, key), tableSettings('t', settings), 2);
@@ -51,6 +55,32 @@ describe('key', () => {
       code: 'KEY_MISSING',
       hint: expect.stringContaining('key: none'),
     });
+  });
+});
+
+describe('the columns as the state store keeps them', () => {
+  const written = (...args: Parameters<typeof plan>) =>
+    writtenColumns(plan(...args)).map(({ name, key, equality }) =>
+      [name, key, equality].filter((x) => x !== undefined),
+    );
+
+  test('each column of the key has its place in it', () => {
+    const columns = { a: 'int', id: 'int', b: 'text' };
+    expect(written(columns, {}, ['b', 'id'])).toEqual([['a'], ['id', 2], ['b', 1]]);
+    expect(written(columns, { key: 'none' }, [])).toEqual([['a'], ['id'], ['b']]);
+    expect(keyOf(writtenColumns(plan(columns, {}, ['b', 'id']))).map(({ name }) => name)).toEqual(['b', 'id']);
+  });
+
+  test('and how it compares where that is not by bytes: citext, and numeric that is exported as text', () => {
+    const columns = { c: 'citext', n: 'numeric', t: 'text' };
+    expect(written(columns, {}, ['c', 'n', 't'])).toEqual([
+      ['c', 1, 'case'],
+      ['n', 2, 'number'],
+      ['t', 3],
+    ]);
+    expect(written(columns, {}, ['t'])).toEqual([['c'], ['n'], ['t', 1]]);
+    const pinned = { columns: { n: { type: 'decimal(10,2)' } } } as Partial<TableSettings>;
+    expect(written(columns, pinned, ['n'])).toContainEqual(['n', 1]);
   });
 });
 
