@@ -2,6 +2,7 @@
 
 import { redact } from '../config/redact.ts';
 import { ERRORS, type ErrorCode, type TidemarkError } from '../model/error.ts';
+import type { Output } from './output.ts';
 
 export type ErrorParts = {
   code: ErrorCode;
@@ -36,6 +37,19 @@ export function errorText(error: TidemarkError, secrets: readonly string[]): str
   const where =
     place.length === 0 || (place.length === 1 && table && message.includes(table)) ? '' : ` (${place.join(', ')})`;
   return [`${code}: ${message}${where}`, hint && `hint: ${hint}`, `docs: ${docs}`].filter(Boolean).join('\n');
+}
+
+/** The errors of a command's tables, each after an empty line. */
+export function printErrors(
+  results: readonly ({ state: string } | { state: 'failed'; error: TidemarkError })[],
+  out: Output,
+  secrets: readonly string[],
+): void {
+  for (const result of results) {
+    if (!('error' in result)) continue;
+    out.line();
+    for (const line of errorText(result.error, secrets).split('\n')) out.line(line);
+  }
 }
 
 export function exitCodeOf(error: TidemarkError): number {

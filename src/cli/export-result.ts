@@ -2,20 +2,11 @@
 
 import type { DryRun } from '../export/dry-run.ts';
 import type { TableResult } from '../export/export-tables.ts';
-import { ERRORS, type TidemarkError } from '../model/error.ts';
+import type { TidemarkError } from '../model/error.ts';
 import { displayName, type TableName } from '../model/table.ts';
 import type { CommandContext } from './context.ts';
-import { errorParts, errorText } from './error-output.ts';
-import { formatBytes, formatCount, formatSeconds, formatTable, toSecond } from './format.ts';
-
-/** 4: every table is held; 2 or 3: every one failed for such a reason and nothing was touched; 1: some failed; else 0. */
-export function exitCodeOf(results: TableResult[]): number {
-  if (results.length > 0 && results.every(({ state }) => state === 'held')) return 4;
-  const exits = results.flatMap((result) => (result.state === 'failed' ? [ERRORS[result.error.code].exit] : []));
-  if (exits.length === 0) return 0;
-  const same = exits.length === results.length && exits.every((exit) => exit === exits[0]);
-  return same ? exits[0] : 1;
-}
+import { errorParts, errorText, printErrors } from './error-output.ts';
+import { formatBytes, formatCount, formatSeconds, formatTable, seconds, toSecond } from './format.ts';
 
 /** The stable form of `export --json`. */
 export function resultJson(result: TableResult, secrets: readonly string[]) {
@@ -28,7 +19,7 @@ export function resultJson(result: TableResult, secrets: readonly string[]) {
     late_rows: result.lateRows,
     files: result.files,
     watermark: result.watermark,
-    seconds: Math.round(result.seconds * 1000) / 1000,
+    seconds: seconds(result.seconds),
     ...unfit,
     ...(result.state === 'held' ? { holder: result.holder, expires_at: result.expiresAt } : {}),
     ...(result.state === 'failed' ? { error: errorParts(result.error, secrets) } : {}),
@@ -55,11 +46,7 @@ export function printResults(results: TableResult[], { out, quiet, secrets }: Co
       );
     }
   }
-  for (const result of results) {
-    if (result.state !== 'failed') continue;
-    out.line();
-    for (const line of errorText(result.error, secrets).split('\n')) out.line(line);
-  }
+  printErrors(results, out, secrets);
 }
 
 function resultCells(result: TableResult): string[] {

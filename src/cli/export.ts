@@ -15,8 +15,9 @@ import type { Source } from '../postgres/source.ts';
 import type { StateStore } from '../state/state-store.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext } from './context.ts';
+import { exitCodeOfTables } from './exit-code.ts';
 import { exportProgress } from './export-progress.ts';
-import { dryRunJson, exitCodeOf, printDryRun, printResults, resultJson } from './export-result.ts';
+import { dryRunJson, printDryRun, printResults, resultJson } from './export-result.ts';
 import { openSource, openStateOf, readersOf, wantedTables } from './open-source.ts';
 
 export type ExportOptions = { table?: string[]; all?: boolean; full?: boolean; dryRun?: boolean };
@@ -54,7 +55,7 @@ export async function runExport(options: ExportOptions, context: CommandContext)
   context.out.json({ tables: results.map((result) => resultJson(result, context.secrets)) });
   printResults(results, context);
   context.signal.throwIfAborted();
-  return exitCodeOf(results);
+  return exitCodeOfTables(results);
 }
 
 /** One of each codec for all tables: together they keep to a number of pages under way. */

@@ -21,6 +21,11 @@ export function formatSeconds(seconds: number): string {
   return `${Math.round(seconds / 86_400)} d`;
 }
 
+/** For --json: to the millisecond. */
+export function seconds(exact: number): number {
+  return Math.round(exact * 1000) / 1000;
+}
+
 /** An instant as Postgres prints it, without the fraction of its seconds; --json has all of it. */
 export function toSecond(instant: string): string {
   return instant.replace(/\.\d+/, '');
