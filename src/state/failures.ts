@@ -48,8 +48,17 @@ export async function insertFailure(tx: StateTx, lease: Lease, run: bigint, erro
   await prune(tx, lease);
 }
 
-async function pointAt(db: StateTx['db'], lease: Lease, run: bigint): Promise<void> {
-  await db.updateTable('source_table').set({ failed_run: run }).where('id', '=', lease.tableId).execute();
+// Each kind has its own: a failed compaction must not look like a failed export, nor be cleared by one that succeeds.
+async function pointAt(db: StateTx['db'], { kind, tableId }: Lease, run: bigint): Promise<void> {
+  if (kind === 'export') {
+    await db.updateTable('source_table').set({ failed_run: run }).where('id', '=', tableId).execute();
+    return;
+  }
+  await db
+    .insertInto('staged_table')
+    .values({ table_id: tableId, failed_run: run })
+    .onConflict((conflict) => conflict.column('table_id').doUpdateSet({ failed_run: run }))
+    .execute();
 }
 
 /**

@@ -2,10 +2,14 @@
 
 import type { Kysely } from 'kysely';
 import { up as stateStore } from '../../migrations/0001-state-store.ts';
+import { up as stagedTable } from '../../migrations/0002-staged-table.ts';
 
 export type Migration = { version: number; name: string; up: (db: Kysely<never>, schema: string) => Promise<void> };
 
-export const MIGRATIONS: readonly Migration[] = [{ version: 1, name: '0001-state-store', up: stateStore }];
+export const MIGRATIONS: readonly Migration[] = [
+  { version: 1, name: '0001-state-store', up: stateStore },
+  { version: 2, name: '0002-staged-table', up: stagedTable },
+];
 
 /** The version that this program works with. */
 export const VERSION = MIGRATIONS.at(-1)!.version;

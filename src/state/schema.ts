@@ -5,7 +5,7 @@ import type { Bounds, UnfitCounts, UploadRef, WrittenColumn } from '../model/run
 import type { MarkJson } from './mark-json.ts';
 
 /** What a run does. */
-export type RunKind = 'export';
+export type RunKind = 'export' | 'compact';
 
 export type RunState = 'planned' | 'prepared' | 'committed' | 'failed' | 'abandoned';
 
@@ -68,6 +68,19 @@ export type StateTables = {
     bytes: Bigint;
     upload: Json<UploadRef>;
     bounds: Json<Record<string, Bounds>>;
+  };
+  staged_table: {
+    table_id: number;
+    version: Bigint | null;
+    through_run: Bigint | null;
+    rows: Bigint | null;
+    files: Bigint | null;
+    bytes: Bigint | null;
+    checked_at: Instant | null;
+    compacted_at: Instant | null;
+    optimized_at: Instant | null;
+    vacuumed_at: Instant | null;
+    failed_run: Bigint | null;
   };
   lease: {
     table_id: number;

@@ -17,9 +17,14 @@ import {
   renewLeases,
   type Wanted,
 } from './leases.ts';
+import { type RawRun, rawRuns, type Until } from './raw-runs.ts';
 import { commitRun, nextRun, type Plan, planRun, prepareRun, settledState } from './runs.ts';
 import type { RunKind, RunState } from './schema.ts';
+import { type Staged, type StagedStatus, type StagedWork, saveStaged, stagedStatus } from './staged.ts';
 import { type Idle, readMarks, saveIdleMarks, type TableStatus, tableStatus } from './tables.ts';
+
+/** A run's files are some hundred bytes each here; a table may have 100,000 runs. */
+const RUNS_AT_ONCE = 1_000;
 
 export class StateStore implements AsyncDisposable {
   /** A uuid; part of every raw key. */
@@ -109,6 +114,35 @@ export class StateStore implements AsyncDisposable {
   /** The tables' marks, for a look ahead; null where nothing was exported yet. */
   async marks(folders: string[]): Promise<(Mark | null)[]> {
     return this.#database.transact('read marks', (tx) => readMarks(tx, folders));
+  }
+
+  /** A number for a compaction, from the same sequence as the runs': for logs and for the commit in the Delta log. */
+  async nextRunNumber(signal: AbortSignal): Promise<bigint> {
+    return this.#database.transact('number a run', nextRun, signal);
+  }
+
+  /**
+   * Committed runs of the table after `after`, in order, beginning with the last full one when there is one among them;
+   * `until`: none that was exported later. At most `most`: for those after them call again with the last one's number.
+   */
+  async rawRuns(
+    folder: string,
+    after: bigint,
+    signal: AbortSignal,
+    until: Until = {},
+    most = RUNS_AT_ONCE,
+  ): Promise<RawRun[]> {
+    return this.#database.transact('read the manifest', (tx) => rawRuns(tx, folder, after, until, most), signal);
+  }
+
+  /** Notes what the staged table is now, after its Delta commit or after a look at it. Repeatable. Throws LEASE_LOST. */
+  async staged(lease: Lease, staged: Staged & StagedWork, signal: AbortSignal): Promise<void> {
+    return this.#database.transact('note a staged table', (tx) => saveStaged(tx, lease, staged), signal);
+  }
+
+  /** What is known of the folders' staged tables without a look at the lake; those that no compaction has worked on are missing. */
+  async stagedOf(folders: string[], signal: AbortSignal): Promise<Map<string, StagedStatus>> {
+    return this.#database.transact('read about staged tables', (tx) => stagedStatus(tx, folders), signal);
   }
 
   async status(): Promise<TableStatus[]> {

@@ -2,13 +2,14 @@
 
 import { sql } from 'kysely';
 import type { Mark } from '../model/mark.ts';
-import type { UnfitCounts, WrittenColumn } from '../model/run.ts';
+import { keyOf, type UnfitCounts, type WrittenColumn } from '../model/run.ts';
 import type { TableName } from '../model/table.ts';
 import type { StateTx } from './database.ts';
 import type { Lease } from './leases.ts';
 import { markFromJson, markToJson } from './mark-json.ts';
 import type { RunError } from './schema.ts';
 import { instant, now, tableIn } from './sql.ts';
+import { type StagedStatus, stagedStatus } from './staged.ts';
 
 /** `columns` null: they stay as they are. */
 export type Idle = { lease: Lease; mark: Mark; columns: WrittenColumn[] | null };
@@ -63,10 +64,16 @@ export type TableStatus = {
   lease: { holder: string; acquiredAt: string; expiresAt: string; expired: boolean } | null;
   raw: { files: bigint; bytes: bigint; rows: bigint };
   unfit: UnfitCounts;
+  /** Whether rows can be told apart; null: no export has noted it yet. */
+  keyed: boolean | null;
+  /** Null: no compaction has worked on it. */
+  staged: StagedStatus | null;
 };
 
 /** Every table that an export has met, by schema and name. */
-export async function tableStatus({ db }: StateTx): Promise<TableStatus[]> {
+export async function tableStatus(tx: StateTx): Promise<TableStatus[]> {
+  const { db } = tx;
+  const staged = await stagedStatus(tx, null);
   const rows = await db
     .selectFrom('source_table as t')
     .leftJoin('run as r', 'r.run', 't.mark_run')
@@ -78,6 +85,7 @@ export async function tableStatus({ db }: StateTx): Promise<TableStatus[]> {
       't.folder',
       't.mark',
       't.unfit',
+      't.columns',
       't.raw_files',
       't.raw_bytes',
       't.raw_rows',
@@ -133,5 +141,7 @@ export async function tableStatus({ db }: StateTx): Promise<TableStatus[]> {
         : { holder: row.holder, acquiredAt: row.acquired_at!, expiresAt: row.expires_at!, expired: row.expired },
     raw: { files: BigInt(row.raw_files), bytes: BigInt(row.raw_bytes), rows: BigInt(row.raw_rows) },
     unfit: row.unfit,
+    keyed: row.columns && keyOf(row.columns).length > 0,
+    staged: staged.get(row.folder) ?? null,
   }));
 }

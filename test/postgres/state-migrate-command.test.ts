@@ -40,10 +40,10 @@ async function migrate(url: string, schema: string, json: boolean): Promise<stri
 test('tidemark migrate says what it did', async () => {
   await using db = await createDatabase();
   expect(await migrate(db.url, 'Tide Mark', false)).toBe(
-    'created the state store in schema "Tide Mark", version 1 (0001-state-store)\n',
+    'created the state store in schema "Tide Mark", version 2 (0001-state-store, 0002-staged-table)\n',
   );
   expect(await migrate(db.url, 'Tide Mark', false)).toBe(
-    'the state store in schema "Tide Mark" is up to date (version 1)\n',
+    'the state store in schema "Tide Mark" is up to date (version 2)\n',
   );
 });
 
@@ -52,8 +52,8 @@ test('and with --json', async () => {
   expect(JSON.parse(await migrate(db.url, 'tidemark', true))).toEqual({
     schema: 'tidemark',
     from: 0,
-    to: 1,
-    applied: ['0001-state-store'],
+    to: 2,
+    applied: ['0001-state-store', '0002-staged-table'],
   });
 });
 

@@ -6,17 +6,51 @@ import { expect, test } from 'vitest';
 import { migrateOnly } from '../../src/state/open-state.ts';
 import { createDatabase, type TestDatabase } from '../support/postgres.ts';
 import { ROOT, startPostgres } from '../support/postgres-server.ts';
-import { isHeld, never, openAt, PLAN, silent, take } from '../support/state.ts';
+import { isHeld, never, openAt, PLAN, prepare, silent, take } from '../support/state.ts';
 
 const migrate = (url: string, schema = 'tidemark') => migrateOnly({ url, schema, maxConnections: 1 }, silent, never);
 
 const grant = (fragment: string) =>
   expect.objectContaining({ code: 'STATE_GRANT', hint: expect.stringContaining(fragment) });
 
+const ALL = ['0001-state-store', '0002-staged-table'];
+
 test('from nothing; a second time there is nothing to do', async () => {
   await using db = await createDatabase();
-  expect(await migrate(db.url)).toEqual({ schema: 'tidemark', from: 0, to: 1, applied: ['0001-state-store'] });
-  expect(await migrate(db.url)).toEqual({ schema: 'tidemark', from: 1, to: 1, applied: [] });
+  expect(await migrate(db.url)).toEqual({ schema: 'tidemark', from: 0, to: 2, applied: ALL });
+  expect(await migrate(db.url)).toEqual({ schema: 'tidemark', from: 2, to: 2, applied: [] });
+});
+
+test('from version 1, with what is in it; a second time there is nothing to do', async () => {
+  await using db = await createDatabase();
+  await migrate(db.url);
+  const all = async () => {
+    const tables = [];
+    for (const table of ['source_table', 'run', 'raw_file', 'lease'])
+      tables.push(await db.query(`select * from tidemark.${table}`));
+    return tables;
+  };
+  let committed: bigint;
+  {
+    await using store = await openAt(db.url);
+    const { lease } = await take(store, 'invoice');
+    committed = await prepare(store, lease);
+    await store.commit(lease, committed, never);
+    await store.fail(lease, null, { code: 'SOURCE_LOST', message: 'gone' });
+  }
+  // What the second migration made, taken back.
+  await db.query(`drop table tidemark.staged_table; drop index tidemark.run_committed, tidemark.run_full;
+    delete from tidemark.tidemark_migration where version = 2`);
+  const before = await all();
+  expect(before.map((rows) => rows.length)).toEqual([1, 2, 2, 1]);
+
+  await expect(openAt(db.url, { migrate: 'never' })).rejects.toMatchObject({ code: 'STATE_NOT_MIGRATED' });
+  expect(await migrate(db.url)).toEqual({ schema: 'tidemark', from: 1, to: 2, applied: ['0002-staged-table'] });
+  expect(await migrate(db.url)).toEqual({ schema: 'tidemark', from: 2, to: 2, applied: [] });
+  expect(await all()).toEqual(before);
+  await using store = await openAt(db.url, { migrate: 'never' });
+  expect((await store.rawRuns('invoice', 0n, never)).map(({ run }) => run)).toEqual([committed]);
+  expect((await store.status())[0]).toMatchObject({ failure: { run: committed + 1n }, staged: null });
 });
 
 test('opening creates it when allowed, and it keeps its id', async () => {
@@ -37,7 +71,7 @@ test('ten processes at once make one state store', async () => {
   const open = async () => (await promisify(execFile)(process.execPath, [script, db.url, 'tidemark'])).stdout;
   const ids = await Promise.all(Array.from({ length: 10 }, open));
   expect(new Set(ids).size).toBe(1);
-  expect(await db.query('select count(*)::int as n from tidemark.tidemark_migration')).toEqual([{ n: 1 }]);
+  expect(await db.query('select count(*)::int as n from tidemark.tidemark_migration')).toEqual([{ n: ALL.length }]);
 });
 
 test.each(['Tide Mark', 'a"b', "it's", 'dot.ted', '🌊'.repeat(15), 'select', 'public'])(

@@ -19,6 +19,8 @@ test('a table that was never exported', async () => {
       lease: { holder: 'host-1 pid 11', acquiredAt: INSTANT, expiresAt: INSTANT, expired: false },
       raw: { files: 0n, bytes: 0n, rows: 0n },
       unfit: {},
+      keyed: null,
+      staged: null,
     },
   ]);
 });

@@ -6,6 +6,8 @@ import type { Prepared } from '../../src/model/run.ts';
 import { rawKey } from '../../src/model/run.ts';
 import type { Acquired, Held, Lease } from '../../src/state/leases.ts';
 import { openState, type StateOptions } from '../../src/state/open-state.ts';
+import type { Plan } from '../../src/state/runs.ts';
+import type { RunKind } from '../../src/state/schema.ts';
 import type { StateStore } from '../../src/state/state-store.ts';
 
 export const silent = pino({ level: 'silent' });
@@ -22,8 +24,14 @@ export const wanted = (...folders: string[]) =>
 export const MINUTE = 60_000;
 
 /** The lease on one table; fails when it is held. */
-export async function take(store: StateStore, folder: string, holder = 'one', ttlMs = MINUTE): Promise<Acquired> {
-  const [got] = await store.acquire('export', wanted(folder), holder, ttlMs, never);
+export async function take(
+  store: StateStore,
+  folder: string,
+  holder = 'one',
+  ttlMs = MINUTE,
+  kind: RunKind = 'export',
+): Promise<Acquired> {
+  const [got] = await store.acquire(kind, wanted(folder), holder, ttlMs, never);
   if (got.state !== 'acquired') throw new Error(`${folder} is held by ${got.holder}`);
   return got;
 }
@@ -67,8 +75,8 @@ export function prepared(prefix: string, token: bigint, rows = 3n): Prepared {
 }
 
 /** A planned and prepared run. */
-export async function prepare(store: StateStore, lease: Lease): Promise<bigint> {
-  const { run, prefix } = await store.plan(lease, PLAN, never);
+export async function prepare(store: StateStore, lease: Lease, plan: Partial<Plan> = {}): Promise<bigint> {
+  const { run, prefix } = await store.plan(lease, { ...PLAN, ...plan }, never);
   await store.prepare(lease, run, prepared(prefix, lease.token), never);
   return run;
 }

@@ -66,6 +66,7 @@ test('and each lake type as the Parquet type that is written', () => {
       wire: 'text',
       policy: 'fail',
       shadow: null,
+      equality: null,
     } as const;
     expect([lake, typeName(column.lake)]).toEqual([lake, lake]);
     expect([lake, parquetText(parquetColumns([column])[0].type)]).toEqual([lake, parquet]);
