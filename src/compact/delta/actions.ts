@@ -48,12 +48,15 @@ export type AddFile = {
   /** JSON text, kept as it was written: its numbers may be longer than a JavaScript number holds. Null: none. */
   stats: string | null;
   deletionVector: DeletionVectorRef | null;
+  /** Other writers' notes on the file; kept, never read. */
+  tags?: Record<string, string | null>;
 };
 
 /** A data file that is no longer live: readers of older versions may still need it. */
 export type RemoveFile = {
   path: string;
   partitionValues: Record<string, string | null>;
+  /** Bytes; 0 where its writer did not say. */
   size: number;
   /** Milliseconds since 1970. */
   deletionTimestamp: number;
@@ -82,7 +85,7 @@ export type Commit = {
   add: AddFile[];
 };
 
-/** A table at one version. `files` and `tombstones` are keyed by path and, where there is one, deletion vector (see fileKey). */
+/** A table at one version; never changed in place. `files` and `tombstones` are keyed by path and, where there is one, deletion vector (see fileKey). */
 export type Snapshot = {
   version: number;
   /** Of the version's commit, milliseconds since 1970. */
