@@ -9,10 +9,10 @@ import path from 'node:path';
 import { parseArgs } from 'node:util';
 import pg from 'pg';
 import { startPostgres } from '../../test/support/postgres-server.ts';
+import { type Measured, measure, median } from '../measure.ts';
+import { type Section, writeResults } from '../report.ts';
 import { type Contender, duckdb, psql, tidemark, tidemarkFolder } from './contenders.ts';
 import { createLineitem } from './lineitem.ts';
-import { type Measured, measure, median } from './measure.ts';
-import { type Section, writeResults } from './report.ts';
 import { changedRows, idleTables, startUp } from './small-runs.ts';
 import { createDocuments, createWide } from './tables.ts';
 
@@ -62,7 +62,7 @@ if (wanted('start')) sections.push(await startUp(rounds));
 
 await client.end();
 await rm(root, { recursive: true, force: true });
-await writeResults(sections, rounds);
+await writeResults({ name: 'export', title: 'Export', sections, rounds });
 
 /** Exports the whole of a table by every contender in turn. */
 async function whole(table: string, title: string, create: (table: string) => Promise<void>): Promise<void> {

@@ -4,9 +4,9 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import pg from 'pg';
 import { ROOT } from '../../test/support/postgres-server.ts';
+import { measure, median } from '../measure.ts';
+import type { Section } from '../report.ts';
 import { tidemarkFolder } from './contenders.ts';
-import { measure, median } from './measure.ts';
-import type { Section } from './report.ts';
 import { createIdle } from './tables.ts';
 
 const TIDEMARK = path.join(ROOT, 'bin/tidemark');

@@ -1,28 +1,40 @@
-/** Prints the benchmark's tables, and keeps them in bench/results.md. */
+/** Prints a benchmark's tables, and keeps them in bench/results.md. Invariant: each benchmark replaces its own part alone. */
 
 import { execFileSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { embeddedBinDir, ROOT } from '../../test/support/postgres-server.ts';
+import { embeddedBinDir, ROOT } from '../test/support/postgres-server.ts';
 
 export type Section = { title: string; head: string[]; rows: string[][] };
 
 const FILE = path.join(ROOT, 'bench/results.md');
-const BEGIN = '<!-- export: written by npm run bench:export -->';
-const END = '<!-- export: end -->';
+/** `name`: of the npm script `bench:<name>`. */
+export type Report = {
+  name: string;
+  title: string;
+  sections: Section[];
+  rounds: number /** Markdown lines. */;
+  notes?: string[];
+};
 
-/** Replaces the export's part of the file; the other benchmarks keep theirs. */
-export async function writeResults(sections: Section[], rounds: number): Promise<void> {
-  const text = [BEGIN, '## Export', '', await machine(rounds), '', ...sections.flatMap(sectionText), END].join('\n');
+export async function writeResults({ name, title, sections, rounds, notes = [] }: Report): Promise<void> {
+  const begin = `<!-- ${name}: written by npm run bench:${name} -->`;
+  const finish = `<!-- ${name}: end -->`;
+  const head = [begin, `## ${title}`, '', await machine(rounds), '', ...notes.flatMap((note) => [note, ''])];
+  const text = [...head, ...sections.flatMap(sectionText), finish].join('\n');
   console.log(text);
   const before = await readFile(FILE, 'utf8').catch(() => '# Measured\n');
-  const [start, end] = [before.indexOf(BEGIN), before.indexOf(END)];
+  const [start, end] = [before.indexOf(begin), before.indexOf(finish)];
   const after =
     start >= 0 && end > start
-      ? before.slice(0, start) + text + before.slice(end + END.length)
+      ? before.slice(0, start) + text + before.slice(end + finish.length)
       : `${before.trimEnd()}\n\n${text}\n`;
   await writeFile(FILE, after);
+}
+
+export function printSections(sections: Section[]): void {
+  console.log(sections.flatMap(sectionText).join('\n'));
 }
 
 async function machine(rounds: number): Promise<string> {

@@ -1,0 +1,62 @@
+/**
+ * The compaction's benchmark: `npm run bench:compact [-- --rounds 3 --only recent,spread,many,life,versions --sizes 2000000,6000000 --peers]`.
+ * Contenders take turns within each round, each on a copy of the same base; medians of the rounds go to bench/results.md.
+ * `--peers`: without tidemark, and without writing results.
+ */
+
+import { mkdtempDisposable } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { startPostgres } from '../../test/support/postgres-server.ts';
+import { printSections, writeResults } from '../report.ts';
+import { compare, deltaRs, duckdb, ours, type Result } from './contenders.ts';
+import { preparePython } from './python.ts';
+import { baseSection, NOTES, workloadSection } from './sections.ts';
+import { makeStage, prepare, type Stage } from './stage.ts';
+import { WORKLOADS } from './workloads.ts';
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '3' },
+    sizes: { type: 'string', default: '2000000,6000000' },
+    only: { type: 'string' },
+    peers: { type: 'boolean', default: false },
+  },
+});
+const rounds = Number(values.rounds);
+const wanted = (name: string) => !values.only || values.only.split(',').includes(name);
+const began = performance.now();
+const say = (text: string) => console.log(`${((performance.now() - began) / 1000).toFixed(0).padStart(4)} s  ${text}`);
+
+await preparePython();
+await using server = await startPostgres({
+  settings: { shared_buffers: '1GB', max_wal_size: '8GB' },
+});
+await using temporary = await mkdtempDisposable(path.join(os.tmpdir(), 'tidemark-bench-'));
+const root = temporary.path;
+const sections = [];
+const stages: Stage[] = [];
+
+for (const size of values.sizes.split(',').map(Number)) {
+  say(`${size} rows: making the base`);
+  const stage = await makeStage(server, root, size, !values.peers);
+  stages.push(stage);
+  for (const workload of WORKLOADS.filter(({ name }) => wanted(name))) {
+    say(`${size} rows: ${workload.title}`);
+    const prepared = await prepare(stage, workload);
+    const contenders = [
+      ...(values.peers ? [] : [ours(stage, prepared, 'rewrite')]),
+      ...(values.peers || workload.name === 'recent' ? [] : [ours(stage, prepared, 'vectors')]),
+      deltaRs(stage, prepared, 'streamed'),
+      deltaRs(stage, prepared, 'whole'),
+      duckdb(stage, prepared),
+    ];
+    const results: Map<string, Result> = await compare(contenders, rounds);
+    sections.push(workloadSection(stage, workload, results));
+  }
+}
+sections.unshift(baseSection(stages));
+say('done');
+if (values.peers) printSections(sections);
+else await writeResults({ name: 'compact', title: 'Compact', sections, rounds, notes: NOTES });
