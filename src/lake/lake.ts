@@ -20,6 +20,9 @@ export type Upload = {
 
 export type LakeObject = { key: string; bytes: number; modified: Date; etag: string };
 
+/** What a reader expects of a file. */
+export type KnownFile = { bytes?: number; etag?: string };
+
 export type Lake = AsyncDisposable & {
   /** For people: `s3://bucket/prefix` or `file:/path`; never a secret. */
   readonly url: string;
@@ -37,6 +40,20 @@ export type Lake = AsyncDisposable & {
   putIfAbsent(key: string, body: Buffer, signal: AbortSignal): Promise<'created' | 'exists'>;
   /** Writes a small object whole, over what the key may hold: a reader sees the old bytes or the new ones. Resolves once durable. */
   put(key: string, body: Buffer, signal: AbortSignal): Promise<void>;
+  /**
+   * Makes the local file `from` the lake's file `key`, whole or not at all; keys of such files are new (a UUID). Resolves
+   * once durable. `from` stays, but may be the very file that the lake now has: remove it, never write to it.
+   * Throws LAKE_KEY_TAKEN.
+   */
+  putFile(key: string, from: string, signal: AbortSignal): Promise<void>;
+  /** Where a local lake has the file; null for a lake elsewhere. */
+  localPath(key: string): string | null;
+  /**
+   * Copies the file into the local file `to`, whole or not at all, a few hundred kilobytes of it in memory at a time.
+   * Throws LAKE_NOT_FOUND; LAKE_CHANGED when it is not what is known of it, or changes meanwhile; SPOOL_FULL when the
+   * local disk has no room; SPOOL_FAILED.
+   */
+  fetchFile(key: string, to: string, signal: AbortSignal, known?: KnownFile): Promise<{ bytes: number; etag: string }>;
   head(key: string, signal: AbortSignal): Promise<LakeObject | null>;
   /** The object's bytes, `range` as [first, afterLast). Throws LAKE_NOT_FOUND. */
   get(key: string, signal: AbortSignal, range?: [number, number]): Promise<Buffer>;

@@ -1,16 +1,18 @@
 /** The lake in a folder. Invariant: a file under its key is whole and durable; everything unfinished lies under `_uploads/`. */
 
 import type { BigIntStats } from 'node:fs';
-import { link, open, rename } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TidemarkError } from '../model/error.ts';
-import { createFolders, type Folders, removeFile, removeWithFolders, statOrNull } from './durable.ts';
-import type { Lake, LakeObject } from './lake.ts';
+import { createFolders, removeFile, removeWithFolders, statOrNull } from './durable.ts';
+import { checkKnown, fillFile } from './filled-file.ts';
+import type { KnownFile, Lake, LakeObject } from './lake.ts';
 import { completeLocal } from './local-complete.ts';
 import { mapped, systemCode } from './local-errors.ts';
 import { walk } from './local-list.ts';
-import { keyOfTemporary, pathOf, temporaryId, temporaryPath, UPLOADS } from './local-names.ts';
-import { openNew, startLocalUpload } from './local-upload.ts';
+import { keyOfTemporary, pathOf, temporaryPath, UPLOADS } from './local-names.ts';
+import { putLocal, putLocalFile, putLocalIfAbsent } from './local-put.ts';
+import { startLocalUpload } from './local-upload.ts';
 
 /** The lake in this folder (absolute), which is made by the first write. */
 export function openLocalLake(root: string): Lake {
@@ -30,12 +32,18 @@ export function openLocalLake(root: string): Lake {
     abortUploads: (prefix, signal) => mapped('abort', prefix, () => abortAll(root, prefix, signal)),
     async putIfAbsent(key, body, signal) {
       signal.throwIfAborted();
-      return mapped('put', key, () => putIfAbsent(root, folders, key, body));
+      return mapped('put', key, () => putLocalIfAbsent(root, folders, key, body));
     },
     async put(key, body, signal) {
       signal.throwIfAborted();
-      await mapped('put', key, () => place(root, folders, key, body, rename));
+      await mapped('put', key, () => putLocal(root, folders, key, body));
     },
+    async putFile(key, from, signal) {
+      signal.throwIfAborted();
+      await mapped('put', key, () => putLocalFile(root, folders, key, from));
+    },
+    localPath: (key) => pathOf(root, key),
+    fetchFile: (key, to, signal, known = {}) => mapped('fetch', key, () => fetchLocal(root, key, to, signal, known)),
     async head(key, signal) {
       signal.throwIfAborted();
       return mapped('head', key, () => headLocal(root, key));
@@ -75,36 +83,6 @@ async function abortAll(root: string, prefix: string, signal: AbortSignal): Prom
   return count;
 }
 
-async function putIfAbsent(root: string, folders: Folders, key: string, body: Buffer): Promise<'created' | 'exists'> {
-  try {
-    await place(root, folders, key, body, link);
-    return 'created';
-  } catch (error) {
-    if (systemCode(error) === 'EEXIST') return 'exists';
-    throw error;
-  }
-}
-
-/** Writes a temporary file and gives it its name by `name`: link refuses a name that is taken, rename replaces its file. */
-async function place(root: string, folders: Folders, key: string, body: Buffer, name: typeof link): Promise<void> {
-  const target = pathOf(root, key);
-  const temporary = join(root, ...temporaryId(key, null).split('/'));
-  try {
-    const file = await openNew(temporary, folders, key);
-    try {
-      await file.writeFile(body);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await folders.make(target);
-    await name(temporary, target);
-    await folders.sync(target);
-  } finally {
-    await removeWithFolders(temporary, join(root, UPLOADS));
-  }
-}
-
 async function headLocal(root: string, key: string): Promise<LakeObject | null> {
   const found = await statOrNull(pathOf(root, key));
   return found?.isFile() ? objectOf(key, found) : null;
@@ -115,24 +93,52 @@ function objectOf(key: string, found: BigIntStats): LakeObject {
   return { key, bytes: Number(found.size), modified: found.mtime, etag };
 }
 
+// Few calls, and little memory.
+const FETCHED_AT_ONCE = 1024 * 1024;
+
+async function fetchLocal(root: string, key: string, to: string, signal: AbortSignal, known: KnownFile) {
+  await using file = await openFile(root, key);
+  const found = objectOf(key, await file.stat({ bigint: true }));
+  checkKnown(found, known);
+  const buffer = Buffer.allocUnsafe(FETCHED_AT_ONCE);
+  await fillFile(to, async (local) => {
+    for (let at = 0; at < found.bytes; ) {
+      signal.throwIfAborted();
+      const { bytesRead } = await file.read(buffer, 0, Math.min(buffer.length, found.bytes - at), at);
+      if (bytesRead === 0) break;
+      await local.write([buffer.subarray(0, bytesRead)], at);
+      at += bytesRead;
+    }
+    checkKnown(objectOf(key, await file.stat({ bigint: true })), found);
+  });
+  return { bytes: found.bytes, etag: found.etag };
+}
+
 // A read call takes less than 2 GiB; pieces also let an abort through.
 const PIECE = 64 * 1024 * 1024;
 
 async function read(root: string, key: string, signal: AbortSignal, range?: [number, number]): Promise<Buffer> {
-  try {
-    await using file = await open(pathOf(root, key), 'r');
-    const { size } = await file.stat();
-    const first = range?.[0] ?? 0;
-    const body = Buffer.allocUnsafe(Math.max(0, Math.min(size, range?.[1] ?? size) - first));
-    for (let at = 0; at < body.length; ) {
-      signal.throwIfAborted();
-      const { bytesRead } = await file.read(body, at, Math.min(PIECE, body.length - at), first + at);
-      if (bytesRead === 0) return body.subarray(0, at);
-      at += bytesRead;
-    }
-    return body;
-  } catch (error) {
-    if (!['ENOENT', 'ENOTDIR', 'EISDIR'].includes(systemCode(error) ?? '')) throw error;
-    throw new TidemarkError('LAKE_NOT_FOUND', 'no such file in the lake', { cause: error, key });
+  await using file = await openFile(root, key);
+  const { size } = await file.stat();
+  const first = range?.[0] ?? 0;
+  const body = Buffer.allocUnsafe(Math.max(0, Math.min(size, range?.[1] ?? size) - first));
+  for (let at = 0; at < body.length; ) {
+    signal.throwIfAborted();
+    const { bytesRead } = await file.read(body, at, Math.min(PIECE, body.length - at), first + at);
+    if (bytesRead === 0) return body.subarray(0, at);
+    at += bytesRead;
   }
+  return body;
+}
+
+/** Throws LAKE_NOT_FOUND. */
+async function openFile(root: string, key: string): Promise<FileHandle> {
+  try {
+    const file = await open(pathOf(root, key), 'r');
+    if ((await file.stat()).isFile()) return file;
+    await file.close();
+  } catch (error) {
+    if (!['ENOENT', 'ENOTDIR'].includes(systemCode(error) ?? '')) throw error;
+  }
+  throw new TidemarkError('LAKE_NOT_FOUND', 'no such file in the lake', { key });
 }

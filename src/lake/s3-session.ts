@@ -39,6 +39,9 @@ const SOCKETS = 32;
 const CONNECT_MS = 5_000;
 const IDLE_MS = 30_000;
 
+const nothing = () => {};
+const SILENT = { debug: nothing, info: nothing, warn: nothing, error: nothing };
+
 /** Makes the client; connects to nothing yet. Throws CONFIG_INVALID for an endpoint that is none. */
 export function openSession(bucket: string, prefix: string, settings: S3Settings, options: LakeOptions): S3Session {
   const limits = { ...RETRY_LIMITS, ...options.retry };
@@ -105,6 +108,8 @@ function clientOf(settings: S3Settings, endpoint: string | undefined): S3Client 
     ...(settings.checksums === 'none'
       ? { requestChecksumCalculation: 'WHEN_REQUIRED', responseChecksumValidation: 'WHEN_REQUIRED' }
       : {}),
+    // Without one the SDK warns on stderr of each failed request that had a stream for its body.
+    logger: SILENT,
     // The budget of repeats is ours (retry.ts): two of them would multiply.
     maxAttempts: 1,
     // Bodies go out at once: some servers never answer 100-continue, and the handler then waits for seconds.

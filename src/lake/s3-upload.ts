@@ -28,9 +28,9 @@ export function encryption(s3: S3Session) {
 }
 
 /** The CRC-32 as S3 writes it: base64 of four bytes, the greatest first. */
-export function crc32Text(body: Buffer): string {
+export function crc32Text(body: Buffer | number): string {
   const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(crc32(body));
+  bytes.writeUInt32BE(typeof body === 'number' ? body : crc32(body));
   return bytes.toString('base64');
 }
 

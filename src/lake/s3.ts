@@ -3,10 +3,12 @@
 import type { Lake } from './lake.ts';
 import { completeS3 } from './s3-complete.ts';
 import { deleteS3 } from './s3-delete.ts';
+import { fetchS3 } from './s3-fetch.ts';
 import { getS3, headS3 } from './s3-get.ts';
 import { listObjects, listUploads } from './s3-list.ts';
 import { createPartBuffers } from './s3-parts.ts';
 import { overwriteS3, putS3 } from './s3-put.ts';
+import { putS3File } from './s3-put-file.ts';
 import { openSession, type S3Session } from './s3-session.ts';
 import { abortS3Upload, startS3Upload } from './s3-upload.ts';
 import type { LakeOptions, S3Settings } from './settings.ts';
@@ -23,6 +25,9 @@ export function openS3Lake(at: { bucket: string; prefix: string }, settings: S3S
     abortUploads: (prefix, signal) => abortAll(s3, prefix, signal),
     putIfAbsent: (key, body, signal) => putS3(s3, key, body, signal),
     put: (key, body, signal) => overwriteS3(s3, key, body, signal),
+    putFile: (key, from, signal) => putS3File(s3, buffers, key, from, signal),
+    localPath: () => null,
+    fetchFile: (key, to, signal, known = {}) => fetchS3(s3, key, to, signal, known),
     head: (key, signal) => headS3(s3, key, signal),
     get: (key, signal, range) => getS3(s3, key, signal, range),
     list: (prefix, signal, startAfter) => listObjects(s3, prefix, signal, startAfter),
