@@ -1,4 +1,4 @@
-/** doctor's look at the state store: is it there, and if not, could it be made. Reads only. */
+/** doctor's look at the state store: is it there, and if not, could it be made; and at what it knows of staged tables. Reads only. */
 
 import type pg from 'pg';
 import type { Config } from '../config/config.ts';
@@ -7,6 +7,7 @@ import { briefLook } from '../postgres/brief-look.ts';
 import { openState } from '../state/open-state.ts';
 import type { CommandContext } from './context.ts';
 import { type Check, failed } from './doctor-check.ts';
+import { checkStaged } from './doctor-staged.ts';
 import { quoteName } from './remedy.ts';
 
 type Rights = { user: string; database: string; there: boolean; may: boolean; standby: boolean };
@@ -17,23 +18,24 @@ const RIGHTS = `select current_user as user, current_database() as database, n.o
     pg_is_in_recovery() as standby
   from (select) one left join pg_namespace n on n.nspname = $1`;
 
-export async function checkState({ state }: Config, context: CommandContext): Promise<Check> {
+export async function checkState({ state }: Config, context: CommandContext): Promise<Check[]> {
   const { url, caFile, schema } = state;
   const at = { url, caFile, env: context.env };
   const where = `in schema "${schema}"${state.isSource ? ' of the source' : ''}`;
   try {
-    await using _store = await openState(
+    await using store = await openState(
       { ...at, schema, maxConnections: 1, migrate: 'never' },
       context.log,
       context.signal,
     );
-    return { group: 'state', check: 'state store', state: 'ok', found: `${where}, up to date` };
+    const ok: Check = { group: 'state', check: 'state store', state: 'ok', found: `${where}, up to date` };
+    return [ok, ...checkStaged(await store.status(), Date.now())];
   } catch (error) {
     const missing = error instanceof TidemarkError && error.code === 'STATE_NOT_MIGRATED';
-    if (!missing) return failed('state', 'state store', error);
+    if (!missing) return [failed('state', 'state store', error)];
   }
   const rights = async (client: pg.Client) => (await client.query<Rights>(RIGHTS, [schema])).rows[0];
-  return missingState(await briefLook({ role: 'state', ...at }, rights, context.signal), schema, where);
+  return [missingState(await briefLook({ role: 'state', ...at }, rights, context.signal), schema, where)];
 }
 
 /** There is none, or an old one. */

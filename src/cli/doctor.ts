@@ -29,7 +29,7 @@ export async function runDoctor(_options: object, context: CommandContext): Prom
   const checks = [
     file,
     ...(await guarded('source', 'connection', context, () => sourceAndTables(config, context))),
-    ...(await guarded('state', 'state store', context, async () => [await checkState(config, context)])),
+    ...(await guarded('state', 'state store', context, () => checkState(config, context))),
     ...(await checkLake(config, context)),
     await checkSpool(config),
   ].map((check) => cleaned(check, context.secrets));

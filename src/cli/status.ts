@@ -8,6 +8,7 @@ import type { TableStatus } from '../state/tables.ts';
 import type { CommandContext } from './context.ts';
 import { formatBytes, formatCount, formatSeconds, formatTable, toSecond } from './format.ts';
 import { openStateOf } from './open-source.ts';
+import { stagedJson, stagedLines, stagedProblems } from './status-staged.ts';
 
 export type StatusOptions = { table?: string[] };
 
@@ -75,6 +76,7 @@ function statusJson(table: TableStatus, now: number) {
     },
     raw: { files: raw.files, bytes: raw.bytes, rows: raw.rows },
     unfit: table.unfit,
+    staged: stagedJson(table, now),
   };
 }
 
@@ -102,12 +104,19 @@ function print(tables: TableStatus[], now: number, { out }: CommandContext): voi
   const [first, ...rest] = formatTable([head, ...cells], [false, true, true, true, true, true, true]);
   out.line(out.style('dim', first));
   for (const line of rest) out.line(line);
+  const [stagedHead, ...staged] = stagedLines(tables, now);
+  if (stagedHead !== undefined) {
+    out.line();
+    out.line(out.style('dim', stagedHead));
+    for (const line of staged) out.line(line);
+  }
   for (const { table, failure } of tables) {
     if (!failure) continue;
     out.line();
     out.line(`${displayName(table)} failed at ${failure.failedAt}: ${failure.error.code}: ${failure.error.message}`);
     if (failure.error.hint) out.line(`  hint: ${failure.error.hint}`);
   }
+  for (const line of stagedProblems(tables, now)) out.line(line);
   for (const { table, unfit } of tables) {
     for (const [column, counts] of Object.entries(unfit)) {
       out.line(

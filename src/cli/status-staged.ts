@@ -1,0 +1,89 @@
+/** What `tidemark status` says of staged tables. Pure. */
+
+import { displayName } from '../model/table.ts';
+import type { StagedStatus } from '../state/staged.ts';
+import type { TableStatus } from '../state/tables.ts';
+import { formatBytes, formatCount, formatSeconds, formatTable, toSecond } from './format.ts';
+import { staleness, staleRemedy, waitingMs } from './staged-health.ts';
+
+/** Null where no compaction has worked on the table. */
+export function stagedJson(table: TableStatus, now: number) {
+  const { staged } = table;
+  return (
+    staged && {
+      version: staged.version,
+      through_run: staged.throughRun,
+      as_of: staged.asOf,
+      rows: staged.rows,
+      files: staged.files,
+      bytes: staged.bytes,
+      checked_at: staged.checkedAt,
+      compacted_at: staged.compactedAt,
+      optimized_at: staged.optimizedAt,
+      vacuumed_at: staged.vacuumedAt,
+      waiting_runs: staged.waiting.runs,
+      waiting_rows: staged.waiting.rows,
+      waiting_bytes: staged.waiting.bytes,
+      waiting_since: staged.waiting.since,
+      stale: staleness(table, now) !== null,
+      failure: staged.failure && {
+        run: staged.failure.run,
+        failed_at: staged.failure.failedAt,
+        error: staged.failure.error,
+      },
+      lease: staged.lease && {
+        holder: staged.lease.holder,
+        acquired_at: staged.lease.acquiredAt,
+        expires_at: staged.lease.expiresAt,
+        expired: staged.lease.expired,
+      },
+    }
+  );
+}
+
+/** A table for people, its head first; empty when no compaction has worked on any of them. */
+export function stagedLines(tables: TableStatus[], now: number): string[] {
+  const rows = tables.flatMap((table) => (table.staged ? [cells(table, table.staged, now)] : []));
+  if (rows.length === 0) return [];
+  const head = ['staged', 'version', 'rows', 'files', 'size', 'waiting', 'for', 'as of', ''];
+  return formatTable([head, ...rows], [false, true, true, true, true, true, true]);
+}
+
+function cells(table: TableStatus, staged: StagedStatus, now: number): string[] {
+  const { version, rows, files, bytes, waiting, asOf } = staged;
+  const count = (number: bigint | null) => (number === null ? '-' : formatCount(number));
+  return [
+    displayName(table.table),
+    version === null ? '-' : String(version),
+    count(rows),
+    count(files),
+    bytes === null ? '-' : formatBytes(Number(bytes)),
+    waiting.since === null ? '-' : `${formatCount(waiting.rows)} ${waiting.rows === 1n ? 'row' : 'rows'}`,
+    waiting.since === null ? '-' : formatSeconds(waitingMs(table, now) / 1000),
+    asOf === null ? '-' : toSecond(asOf),
+    note(table, staged, now),
+  ];
+}
+
+function note(table: TableStatus, { failure, lease }: StagedStatus, now: number): string {
+  if (failure) return 'failed';
+  if (lease && !lease.expired) return `held by ${lease.holder}`;
+  return staleness(table, now) === null ? '' : 'stale';
+}
+
+/** What went wrong, and what is stale: some lines for each table that has any. */
+export function stagedProblems(tables: TableStatus[], now: number): string[] {
+  return tables.flatMap((table) => {
+    const name = displayName(table.table);
+    const failure = table.staged?.failure;
+    const stale = staleness(table, now);
+    const hint = failure?.error.hint;
+    return [
+      ...(failure
+        ? ['', `${name} was not compacted at ${failure.failedAt}: ${failure.error.code}: ${failure.error.message}`]
+        : []),
+      ...(hint ? [`  hint: ${hint}`] : []),
+      ...(stale ? ['', `${name}: ${stale}`, `  hint: ${staleRemedy(name)}`] : []),
+    ];
+  });
+}
