@@ -12,7 +12,7 @@ import { actionLine } from './log-lines.ts';
 import { commitKey } from './log-names.ts';
 import { checkCommit } from './protocol.ts';
 import { readCommit } from './read-log.ts';
-import { actionsOf, apply, emptyReplay, replayFrom } from './replay.ts';
+import { actionsOf, snapshotAfter } from './replay.ts';
 import { type DeltaTable, isCode } from './table.ts';
 
 export type DeltaWriter = DeltaTable & {
@@ -53,9 +53,7 @@ export async function commit(
   );
   if (!(await put(writer, version, Buffer.from(lines.join('')), info.txnId, signal))) return 'conflict';
 
-  const replay = snapshot ? replayFrom(snapshot) : emptyReplay();
-  for (const action of actionsOf(commit)) apply(replay, action);
-  const next: Snapshot = { ...replay, protocol, metadata, version, timestamp: info.timestamp };
+  const next = snapshotAfter(snapshot, commit, info.timestamp);
   if (version > 0 && version % CHECKPOINT_EVERY === 0) await tryCheckpoint(writer, next, signal);
   return next;
 }

@@ -40,6 +40,14 @@ export function apply(replay: Replay, action: Action): void {
   }
 }
 
+/** The version that the commit makes of the snapshot (null: of nothing). The first one brings protocol and metadata. */
+export function snapshotAfter(snapshot: Snapshot | null, commit: Commit, timestamp: number): Snapshot {
+  const replay = snapshot ? replayFrom(snapshot) : emptyReplay();
+  for (const action of actionsOf(commit)) apply(replay, action);
+  const [protocol, metadata] = [replay.protocol!, replay.metadata!];
+  return { ...replay, protocol, metadata, version: (snapshot?.version ?? -1) + 1, timestamp };
+}
+
 /** The actions of a commit in the order of its lines, without its commitInfo. */
 export function* actionsOf(commit: Commit): Iterable<Exclude<Action, { kind: 'info' }>> {
   if (commit.protocol) yield { kind: 'protocol', value: commit.protocol };

@@ -1,0 +1,72 @@
+/** What a table's columns are once a batch of raw files is in it. */
+
+import type { DuckConnection } from '../duckdb/duck.ts';
+import { ADDED_COLUMNS } from '../model/column-names.ts';
+import { mergeColumns } from './columns.ts';
+import type { DeltaColumn, Snapshot } from './delta/actions.ts';
+import { columnsOf } from './read-files.ts';
+import type { Staging } from './staging.ts';
+import { deltaTypeOf } from './types.ts';
+import type { CompactSettings, EngineDeps } from './work.ts';
+
+export type BatchColumns = {
+  columns: DeltaColumn[];
+  /** Files that have other columns than these must be written again. */
+  outdated: boolean;
+};
+
+const ADDED = new Set<string>(Object.values(ADDED_COLUMNS));
+
+/** `only`: the columns that may stay; null: all. Throws SCHEMA_CHANGED. */
+export async function batchColumns(
+  connection: DuckConnection,
+  snapshot: Snapshot | null,
+  paths: string[],
+  only: Set<string> | null,
+  signal: AbortSignal,
+): Promise<BatchColumns> {
+  const found = (await columnsOf(connection, paths, signal)).filter(({ name }) => !ADDED.has(name));
+  const incoming = found.map(
+    ({ name, type }): DeltaColumn => ({
+      name,
+      type: deltaTypeOf(type),
+      nullable: true,
+      metadata: {},
+    }),
+  );
+  const { columns, rewrite } = mergeColumns(snapshot?.metadata.columns ?? null, incoming, only);
+  return { columns, outdated: rewrite.length > 0 };
+}
+
+export function stagingOf(
+  deps: EngineDeps,
+  { folder, merge, keyIsPrimary }: CompactSettings,
+  key: string[],
+  { columns, outdated }: BatchColumns,
+  files: { bytes: number; rows: number }[],
+): Staging {
+  const root = `staged/${folder}`;
+  return {
+    deps,
+    root,
+    table: deps.table(root),
+    mode: merge,
+    keyIsPrimary,
+    key,
+    columns,
+    outdated,
+    rowBytes: rowBytes(files, columns.length),
+  };
+}
+
+/** Compressed files are about a sixth of what DuckDB holds in memory. */
+const EXPANSION = 6;
+const LEAST_VALUE_BYTES = 12;
+
+function rowBytes(files: { bytes: number; rows: number }[], columns: number): number {
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  const rows = files.reduce((sum, file) => sum + file.rows, 0);
+  // A file of a few rows is mostly footer.
+  const measured = rows < 1_000 ? 0 : (EXPANSION * bytes) / rows;
+  return Math.max(measured, columns * LEAST_VALUE_BYTES);
+}

@@ -1,0 +1,27 @@
+/** Which runs one commit takes. Invariant: runs in their order, none left out; a full run alone, for it replaces everything. */
+
+import type { RawRun } from '../state/raw-runs.ts';
+import type { StateStore } from '../state/state-store.ts';
+
+/** The next runs that the staged table has not seen; none: it is up to date. `keyed` false: full runs are all that can be taken. */
+export async function nextBatch(
+  state: StateStore,
+  { folder, after, keyed, batchBytes }: { folder: string; after: bigint; keyed: boolean; batchBytes: number },
+  until: { run?: bigint; at?: bigint },
+  signal: AbortSignal,
+): Promise<RawRun[]> {
+  const runs = await state.rawRuns(folder, after, signal, until);
+  return takeBatch(keyed ? runs : runs.slice(0, 1).filter(({ full }) => full), batchBytes);
+}
+
+/** A full run, or runs of changes up to the next full one that are not too large together; always one at least. Pure. */
+export function takeBatch(runs: RawRun[], batchBytes: number): RawRun[] {
+  const batch: RawRun[] = [];
+  let bytes = 0n;
+  for (const run of runs) {
+    if (batch.length > 0 && (run.full || batch[0].full || bytes + run.bytes > BigInt(batchBytes))) break;
+    batch.push(run);
+    bytes += run.bytes;
+  }
+  return batch;
+}

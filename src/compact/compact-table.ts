@@ -1,0 +1,134 @@
+/**
+ * A table's raw files into its staged table. Invariant: what the log says is through which run the table is; a run is merged in one
+ * commit that says so, and a commit that another writer was faster with is made again from what is there by then.
+ */
+
+import { TidemarkError } from '../model/error.ts';
+import { keyOf as keyColumnsOf, type WrittenColumn } from '../model/run.ts';
+import { displayName } from '../model/table.ts';
+import type { RawRun } from '../state/raw-runs.ts';
+import { stagingOf } from './batch-columns.ts';
+import { nextBatch } from './batches.ts';
+import type { Snapshot } from './delta/actions.ts';
+import { commit } from './delta/commit.ts';
+import { readSnapshot } from './delta/read-log.ts';
+import { optimizeStep } from './optimize.ts';
+import { sizesOf, stepOfRuns } from './runs-step.ts';
+import { discardFiles } from './staged-files.ts';
+import { commitOf, keyOf, type Staging, type Step, throughRun } from './staging.ts';
+import { addCounts, type CompactDeps, type CompactSettings, type Counts, type EngineDeps, NO_COUNTS } from './work.ts';
+
+export type Work = {
+  settings: CompactSettings;
+  /** As the last export wrote them, with the key. */
+  columns: WrittenColumn[];
+  optimize: boolean;
+  /** Columns that the source has no more go from the staged table too. */
+  fullSchema: boolean;
+  /** Told raw bytes that are merged, or staged bytes that are put in order. */
+  progress: (bytes: number) => void;
+};
+
+export type Compacted = { snapshot: Snapshot | null; counts: Counts; compacted: boolean; optimized: boolean };
+
+/** So often a commit is made again because another writer was faster. */
+const ATTEMPTS = 5;
+
+/** Resolves once everything exported so far is in the staged table. Throws STAGED_*, SCHEMA_CHANGED, SPOOL_FULL, LAKE_*. */
+export async function compactTable(deps: CompactDeps, work: Work, signal: AbortSignal): Promise<Compacted> {
+  const root = `staged/${work.settings.folder}`;
+  const table = deps.table(root);
+  let snapshot = await readSnapshot(table, signal);
+  let counts = NO_COUNTS;
+  let compacted = false;
+  let disorder = false;
+  let conflicts = 0;
+  for (;;) {
+    const after = throughRun(snapshot, deps.state.id);
+    const keyed = keyColumnsOf(work.columns).length > 0;
+    const batch = { folder: work.settings.folder, after, keyed, batchBytes: deps.batchBytes };
+    const runs = await nextBatch(deps.state, batch, {}, signal);
+    if (runs.length === 0) break;
+    await deps.step('batch-read');
+    const engine = { ...deps, connections: await deps.connect() };
+    const done = await applyRuns(engine, work, snapshot, runs, signal);
+    if (done === 'conflict') {
+      if (++conflicts === ATTEMPTS) throw conflict(work);
+      snapshot = await readSnapshot(table, signal);
+      continue;
+    }
+    await deps.step('committed');
+    snapshot = done.snapshot;
+    disorder ||= done.overlapping;
+    counts = addCounts(counts, done.counts);
+    compacted = true;
+    work.progress(runs.reduce((sum, run) => sum + Number(run.bytes), 0));
+  }
+  if (!(work.optimize || disorder) || snapshot === null) return { snapshot, counts, compacted, optimized: false };
+  const optimized = await optimizeTable({ ...deps, connections: await deps.connect() }, work, snapshot, signal);
+  return { ...optimized, counts: addCounts(counts, optimized.counts), compacted };
+}
+
+/** One commit: a full run, or several runs of changes. */
+async function applyRuns(
+  deps: EngineDeps,
+  work: Work,
+  snapshot: Snapshot | null,
+  runs: RawRun[],
+  signal: AbortSignal,
+): Promise<'conflict' | { snapshot: Snapshot; counts: Counts; overlapping: boolean }> {
+  const applied = await stepOfRuns(deps, work, snapshot, runs, signal);
+  const what = {
+    through: runs.at(-1)!.run,
+    operation: runs[0].full ? 'WRITE' : 'MERGE',
+    parameters: { runs: JSON.stringify(runs.map(({ run }) => Number(run))), table: displayName(work.settings.name) },
+  };
+  const next = await land(applied.staging, snapshot, applied.step, what, signal);
+  if (next === 'conflict') return next;
+  return { snapshot: next, counts: applied.step.counts, overlapping: applied.overlapping };
+}
+
+async function optimizeTable(
+  deps: EngineDeps,
+  work: Work,
+  before: Snapshot,
+  signal: AbortSignal,
+): Promise<Omit<Compacted, 'compacted'>> {
+  let snapshot = before;
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const columns = { columns: snapshot.metadata.columns, outdated: false };
+    const key = keyOf(snapshot) ?? [];
+    const staging = stagingOf(deps, work.settings, key, columns, sizesOf(snapshot));
+    const step = await optimizeStep(staging, snapshot, work.progress, signal);
+    if (step === null) return { snapshot, counts: NO_COUNTS, optimized: true };
+    const next = await land(staging, snapshot, step, { through: null, operation: 'OPTIMIZE', parameters: {} }, signal);
+    if (next !== 'conflict') return { snapshot: next, counts: step.counts, optimized: true };
+    snapshot = (await readSnapshot(staging.table, signal)) ?? snapshot;
+  }
+  throw conflict(work);
+}
+
+/** Commits the step; the files of one that lost the race are removed. */
+export async function land(
+  staging: Staging,
+  snapshot: Snapshot | null,
+  step: Step,
+  what: Parameters<typeof commitOf>[3],
+  signal: AbortSignal,
+): Promise<Snapshot | 'conflict'> {
+  const { deps, root, table } = staging;
+  await deps.step('commit');
+  const next = await commit(table, snapshot, commitOf(staging, snapshot, step, what), signal);
+  // A file that stays with more rows marked is in `add` too: it is not ours to delete.
+  const kept = new Set(step.remove.map(({ path }) => path));
+  const written = step.add.filter(({ path }) => !kept.has(path));
+  if (next === 'conflict') await discardFiles(deps, root, written, signal);
+  return next;
+}
+
+export function conflict({ settings }: Pick<Work, 'settings'>): TidemarkError {
+  return new TidemarkError('STAGED_CONFLICT', `another writer was faster ${ATTEMPTS} times`, {
+    table: displayName(settings.name),
+    hint: 'run compact again when the other writer is done',
+  });
+}

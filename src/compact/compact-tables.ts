@@ -1,0 +1,148 @@
+/** Compacts several tables, one after another: each may take all the memory there is. Invariant: a failing table does not stop the others. */
+
+import { TidemarkError, toTidemarkError } from '../model/error.ts';
+import type { WrittenColumn } from '../model/run.ts';
+import { displayName } from '../model/table.ts';
+import { keepAlive } from '../state/keep-alive.ts';
+import { type Acquired, type Lease, leaseLost } from '../state/leases.ts';
+import type { StagedStatus } from '../state/staged.ts';
+import { type Compacted, compactTable } from './compact-table.ts';
+import { rebuildTable } from './rebuild.ts';
+import type { CompactProgress, CompactResult } from './result.ts';
+import { rowsOf } from './runs-step.ts';
+import { throughRun } from './staging.ts';
+import { type CompactDeps, type CompactSettings, NO_COUNTS } from './work.ts';
+
+export type CompactRequest = {
+  tables: CompactSettings[];
+  optimize: boolean;
+  /** From the raw files alone; `asOf` (microseconds since 1970): as it was then, into a folder of its own. */
+  rebuild: { asOf: bigint | null } | null;
+  fullSchema: boolean;
+  /** Look into the lake also where the state store knows of nothing to do. */
+  look: boolean;
+  /** Who holds the leases, for people: host and process. */
+  holder: string;
+  leaseMs: number;
+};
+
+/** Results in the order of the tables. Throws only what concerns all of them: the state store away. */
+export async function compactTables(
+  deps: CompactDeps,
+  request: CompactRequest,
+  progress: CompactProgress,
+  signal: AbortSignal,
+): Promise<CompactResult[]> {
+  const known = await deps.state.stagedOf(
+    request.tables.map(({ folder }) => folder),
+    signal,
+  );
+  const results: CompactResult[] = [];
+  const idle = (settings: CompactSettings) => {
+    const status = known.get(settings.folder);
+    const wanted = request.look || request.optimize || request.rebuild !== null || request.fullSchema;
+    return !wanted && status?.version != null && status.failure === null && status.waiting.runs === 0n ? status : null;
+  };
+  // Its native code loads while the lease is taken and the log is read.
+  if (request.tables.some((table) => !idle(table))) deps.connect().catch(() => {});
+  for (const settings of request.tables) {
+    if (signal.aborted) break;
+    const status = idle(settings);
+    const result = status
+      ? upToDate(settings, status)
+      : await compactOne(deps, request, settings, known.get(settings.folder), progress, signal);
+    if (!result) continue;
+    results.push(result);
+    progress.ended(result);
+  }
+  return results;
+}
+
+/** No result when everything is being stopped. */
+async function compactOne(
+  deps: CompactDeps,
+  request: CompactRequest,
+  settings: CompactSettings,
+  status: StagedStatus | undefined,
+  progress: CompactProgress,
+  signal: AbortSignal,
+): Promise<CompactResult | null> {
+  const began = deps.now();
+  const { name, folder } = settings;
+  const common = { table: name, folder, version: null, throughRun: null, ...NO_COUNTS };
+  const seconds = () => (deps.now() - began) / 1000;
+  const [found] = await deps.state.acquire('compact', [{ name, folder }], request.holder, request.leaseMs, signal);
+  if (found.state === 'held') return { ...common, ...found, seconds: seconds() };
+  const lost = new AbortController();
+  const onLost = (lease: Lease) => lost.abort(leaseLost(lease));
+  const heartbeat = keepAlive(deps.state, [found.lease], request.leaseMs, onLost, deps.log);
+  const both = AbortSignal.any([signal, lost.signal]);
+  try {
+    progress.started(name, Number(status?.waiting.bytes ?? 0n));
+    const done = await work(deps, request, settings, found, (bytes) => progress.advanced(name, bytes), both);
+    await deps.step('noted');
+    const { snapshot, counts, compacted } = done;
+    return {
+      ...common,
+      ...counts,
+      version: snapshot?.version ?? null,
+      throughRun: snapshot ? throughRun(snapshot, deps.state.id) : null,
+      state: compacted ? 'compacted' : 'nothing',
+      seconds: seconds(),
+    };
+  } catch (error) {
+    if (signal.aborted && !(signal.reason instanceof TidemarkError)) return null;
+    const known = named(error, settings);
+    deps.log.debug({ err: error, table: displayName(name) }, 'the compaction failed');
+    await deps.state.fail(found.lease, null, known).catch((later) => {
+      deps.log.warn({ err: later, table: displayName(name) }, 'the failure could not be noted');
+    });
+    return { ...common, state: 'failed', error: known, seconds: seconds() };
+  } finally {
+    await heartbeat[Symbol.asyncDispose]();
+    await deps.state.release([found.lease]).catch((error) => {
+      deps.log.warn({ err: error, table: displayName(name) }, 'the lease stays until it expires');
+    });
+  }
+}
+
+async function work(
+  deps: CompactDeps,
+  { optimize, rebuild, fullSchema }: CompactRequest,
+  settings: CompactSettings,
+  { lease, columns }: Acquired,
+  progress: (bytes: number) => void,
+  signal: AbortSignal,
+): Promise<Compacted> {
+  const task = { settings, columns: columns ?? ([] as WrittenColumn[]), optimize, fullSchema, progress };
+  const done = rebuild ? await rebuildTable(deps, task, rebuild.asOf, signal) : await compactTable(deps, task, signal);
+  if (done.snapshot === null || rebuild?.asOf) return done;
+  const files = [...done.snapshot.files.values()];
+  await deps.state.staged(
+    lease,
+    {
+      version: BigInt(done.snapshot.version),
+      throughRun: throughRun(done.snapshot, deps.state.id),
+      rows: rowsOf(done.snapshot),
+      files: BigInt(files.length),
+      bytes: BigInt(files.reduce((sum, { size }) => sum + size, 0)),
+      compacted: done.compacted,
+      optimized: done.optimized,
+    },
+    signal,
+  );
+  return done;
+}
+
+function upToDate({ name, folder }: CompactSettings, { version, throughRun: through }: StagedStatus): CompactResult {
+  const at = { version: Number(version), throughRun: through };
+  return { table: name, folder, ...NO_COUNTS, ...at, state: 'nothing', seconds: 0 };
+}
+
+/** Errors from deep inside do not know the table. */
+function named(error: unknown, { name }: CompactSettings): TidemarkError {
+  const known = toTidemarkError(error);
+  if (known.place.table) return known;
+  const { hint, place, cause } = known;
+  return new TidemarkError(known.code, known.message, { ...place, table: displayName(name), hint, cause });
+}

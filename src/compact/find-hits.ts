@@ -1,0 +1,49 @@
+/** Looks for the changed keys in the files that may hold them. Invariant: no more of these are in the spool at once than has room there. */
+
+import type { LiveFile } from './live-files.ts';
+import { addHits } from './matches.ts';
+import { keyIndexes } from './read-files.ts';
+import { sideBySide } from './side-by-side.ts';
+import type { Staging } from './staging.ts';
+import { loadVectors } from './vectors.ts';
+
+/** Files read by one statement: enough to share its hash table, few enough to let the connections share the work. */
+const MOST = 16;
+
+/** Fills `hits` and, for these files, `gone`. */
+export async function addCandidates(staging: Staging, files: LiveFile[], signal: AbortSignal): Promise<void> {
+  const { deps, root, columns, key } = staging;
+  const keys = keyIndexes(columns, key).map((column, i) => ({ name: key[i], column }));
+  await loadVectors(deps.lake, deps.connections[0], root, files, signal);
+  await sideBySide(
+    deps.connections,
+    batches(files, deps.connections.length, deps.batchBytes),
+    async (batch, connection, both) => {
+      await using stack = new AsyncDisposableStack();
+      const local = [];
+      for (const { file, path, size } of batch) {
+        const copy = stack.use(await deps.spool.read(`${root}/${path}`, { bytes: size }, both));
+        local.push({ file, path: copy.path });
+      }
+      await addHits(connection, local, keys, both);
+    },
+    signal,
+  );
+}
+
+function batches(files: LiveFile[], workers: number, mostBytes: number): LiveFile[][] {
+  const most = Math.min(MOST, Math.ceil(files.length / workers));
+  const result: LiveFile[][] = [];
+  let bytes = 0;
+  for (const file of files) {
+    const last = result.at(-1);
+    if (last && last.length < most && bytes + file.size <= mostBytes) {
+      last.push(file);
+      bytes += file.size;
+    } else {
+      result.push([file]);
+      bytes = file.size;
+    }
+  }
+  return result;
+}

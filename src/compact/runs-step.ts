@@ -1,0 +1,84 @@
+/** The step that brings runs into a staged table: a full one replaces it, others are merged. */
+
+import { TidemarkError } from '../model/error.ts';
+import { keyOf as keyColumnsOf, type WrittenColumn } from '../model/run.ts';
+import { displayName } from '../model/table.ts';
+import type { RawRun } from '../state/raw-runs.ts';
+import { batchColumns, stagingOf } from './batch-columns.ts';
+import type { Snapshot } from './delta/actions.ts';
+import { parseStatistics } from './delta/statistics.ts';
+import { mergeStep } from './merge.ts';
+import { replaceStep } from './replace.ts';
+import { keyOf, type Staging, type Step } from './staging.ts';
+import type { CompactSettings, EngineDeps } from './work.ts';
+
+export type RunsWork = {
+  settings: CompactSettings;
+  /** As the last export wrote them, with the key. */
+  columns: WrittenColumn[];
+  /** Columns that the source has no more go from the staged table too. */
+  fullSchema: boolean;
+};
+
+/** Throws STAGED_KEY, SCHEMA_CHANGED, STAGED_BROKEN, SPOOL_FULL, LAKE_*. `overlapping`: the files are in order, but not one after another. */
+export async function stepOfRuns(
+  deps: EngineDeps,
+  work: RunsWork,
+  snapshot: Snapshot | null,
+  runs: RawRun[],
+  signal: AbortSignal,
+): Promise<{ staging: Staging; step: Step; overlapping: boolean }> {
+  const { settings } = work;
+  const main = deps.connections[0];
+  const key = keyColumnsOf(work.columns).map(({ name }) => name);
+  const files = runs.flatMap((run) => run.files);
+  await using stack = new AsyncDisposableStack();
+  const read = async ({ key: raw, bytes }: { key: string; bytes: number }) =>
+    stack.use(await deps.spool.read(raw, { bytes }, signal)).path;
+  if (runs[0].full) {
+    // The files of one run have the same columns: the first one is enough to know them.
+    const first = files.length > 0 ? [await read(files[0])] : [];
+    const columns = await batchColumns(main, snapshot, first, only(work), signal);
+    const staging = stagingOf(deps, settings, key, columns, files);
+    const { overlapping, ...step } = await replaceStep(staging, snapshot, runs[0], signal);
+    return { staging, step, overlapping };
+  }
+  refuseOtherKey(snapshot, key, settings);
+  const paths: string[] = [];
+  for (const file of files) paths.push(await read(file));
+  const columns = await batchColumns(main, snapshot, paths, only(work), signal);
+  const staging = stagingOf(deps, settings, key, columns, sizesOf(snapshot!));
+  const step = await mergeStep(staging, snapshot!, { paths, runs: runs.length }, signal);
+  return { staging, step, overlapping: false };
+}
+
+export function sizesOf(snapshot: Snapshot): { bytes: number; rows: number }[] {
+  return [...snapshot.files.values()].map(({ size, stats }) => ({
+    bytes: size,
+    rows: parseStatistics(stats, [])?.rows ?? 0,
+  }));
+}
+
+/** Rows that are in the table. */
+export function rowsOf(snapshot: Snapshot): bigint {
+  const gone = [...snapshot.files.values()].reduce((sum, file) => sum + (file.deletionVector?.cardinality ?? 0), 0);
+  return BigInt(sizesOf(snapshot).reduce((sum, { rows }) => sum + rows, 0) - gone);
+}
+
+function only({ fullSchema, columns }: RunsWork): Set<string> | null {
+  // Values that a column's type has no place for stand beside it.
+  return fullSchema ? new Set(columns.flatMap(({ name }) => [name, `${name}__text`])) : null;
+}
+
+/** Files that are sorted and told apart by one key cannot be merged by another. */
+function refuseOtherKey(snapshot: Snapshot | null, key: string[], { name }: CompactSettings): void {
+  const before = snapshot && keyOf(snapshot);
+  if (before && JSON.stringify(before) === JSON.stringify(key)) return;
+  const message = before
+    ? `the key was (${before.join(', ')}) and is (${key.join(', ')}) now`
+    : 'the staged table has no full run of this state store to begin with';
+  throw new TidemarkError('STAGED_KEY', message, {
+    table: displayName(name),
+    hint: `tidemark export --full --table ${displayName(name)}, then compact again`,
+  });
+}
