@@ -1,4 +1,4 @@
-/** doctor's look at where files go: lake and spool. Invariant: whatever it tries there is gone afterwards. */
+/** doctor's look at the lake. Invariant: whatever it tries there is gone afterwards. */
 
 import { access, constants, rmdir, stat, statfs } from 'node:fs/promises';
 import path from 'node:path';
@@ -47,7 +47,7 @@ export async function checkLake(config: Config, context: CommandContext): Promis
       ),
     );
   }
-  if (address.kind === 'file') checks.push(await room('lake', 'room', address.root, LITTLE_BYTES));
+  if (address.kind === 'file') checks.push(await room(address.root));
   if (madeHere) await unmake(madeHere);
   return checks;
 }
@@ -57,22 +57,18 @@ async function unmake(root: string): Promise<void> {
   for (const folder of ['_uploads', '_probe', '.']) await rmdir(path.join(root, folder)).catch(() => {});
 }
 
-export async function checkSpool({ spool }: Config): Promise<Check> {
-  return room('machine', 'spool', spool.path, spool.limitBytes);
-}
-
 /** Free space where the folder is, or will be. */
-async function room(group: Check['group'], check: string, folder: string, wanted: number): Promise<Check> {
+async function room(folder: string): Promise<Check> {
+  const [group, check] = ['lake', 'room'] as const;
   try {
     let there = folder;
     while (!(await exists(there))) there = path.dirname(there);
     await access(there, constants.W_OK);
     const { bavail, bsize } = await statfs(there);
     const free = `${folder}: ${formatBytes(bavail * bsize)} free`;
-    if (bavail * bsize >= wanted) return { group, check, state: 'ok', found: free };
-    const remedy =
-      group === 'lake' ? 'free space, or put the lake elsewhere' : 'free space, lower spool.limit, or set spool.path';
-    return { group, check, state: 'warn', found: `${free}, less than ${formatBytes(wanted)}`, remedy };
+    if (bavail * bsize >= LITTLE_BYTES) return { group, check, state: 'ok', found: free };
+    const remedy = 'free space, or put the lake elsewhere';
+    return { group, check, state: 'warn', found: `${free}, less than ${formatBytes(LITTLE_BYTES)}`, remedy };
   } catch (error) {
     return {
       ...failed(group, check, error),

@@ -14,8 +14,9 @@ import { briefLook } from '../postgres/brief-look.ts';
 import { listTables } from '../postgres/tables.ts';
 import type { CommandContext } from './context.ts';
 import { type Check, failed } from './doctor-check.ts';
-import { checkLake, checkSpool } from './doctor-places.ts';
+import { checkLake } from './doctor-places.ts';
 import { checkSource } from './doctor-source.ts';
+import { checkSpool } from './doctor-spool.ts';
 import { checkState } from './doctor-state.ts';
 import { checkTables, nullShares } from './doctor-tables.ts';
 

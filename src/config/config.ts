@@ -60,6 +60,8 @@ export type Config = {
   lake: LakeConfig;
   /** `limitBytes`: the most that may lie there. */
   spool: { path: string; limitBytes: number };
+  /** What DuckDB may use; the process takes some 100 MB more. */
+  memoryBytes: number;
   defaults: Defaults;
   /** In the order of the file; `public.*` when the file has none. */
   tables: TableEntry[];

@@ -39,6 +39,12 @@ export async function look(path: string, own: string): Promise<Contents> {
   return contents;
 }
 
+/** Bytes below the folder. */
+export async function bytesBelow(folder: string): Promise<number> {
+  const { pinned, idle } = await look(folder, join(folder, OWN, 'nobody'));
+  return pinned + idle.reduce((sum, each) => sum + each.bytes, 0);
+}
+
 type Found = { path: string; id: string; bytes: number; names: number; usedMs: number };
 
 async function filesBelow(folder: string, skip: string): Promise<Found[]> {
