@@ -1,8 +1,12 @@
 /** The benchmark's numbers as the tables of bench/results.md. */
 
+import { type Measured, median } from '../measure.ts';
 import type { Section } from '../report.ts';
 import type { Result } from './contenders.ts';
+import type { Life } from './life.ts';
 import type { Stage } from './stage.ts';
+import type { targets } from './targets.ts';
+import type { Opened } from './versions.ts';
 import type { Workload } from './workloads.ts';
 
 const mb = (bytes: number) => (bytes / 1e6).toFixed(1);
@@ -53,5 +57,43 @@ export function baseSection(stages: Stage[]): Section {
         : []),
       [`delta-rs, ${count(rows)} rows, not measured`, '', '', '', String(peer.files), mb(peer.bytes)],
     ]),
+  };
+}
+
+export function lifeSection(rows: number, { compactions, first, between, last, before, after }: Life): Section {
+  const row = (name: string, taken: (Measured & { written: number })[]) => [
+    name,
+    ...(['wall', 'cpu'] as const).map((value) => median(taken.map((one) => one[value])).toFixed(2)),
+    Math.max(...taken.map(({ rssMb }) => rssMb)).toFixed(0),
+    mb(median(taken.map(({ written }) => written))),
+  ];
+  const table = ({ rows, files, bytes }: Life['after']) => `${count(rows)} rows, ${files} files, ${mb(bytes)} MB`;
+  return {
+    title: `${count(rows)} rows, ${compactions} compactions: from ${table(before)} to ${table(after)}`,
+    head: ['medians', 'wall s', 'CPU s', 'greatest peak RSS MB', 'MB written'],
+    rows: [
+      row('1,000 among the newest, before', first),
+      row('the compactions between: newest, spread, both', between),
+      row('1,000 among the newest, after', last),
+    ],
+  };
+}
+
+export function openSection({ versions, files, inside, wall, rssMb, deltaRs }: Opened): Section {
+  return {
+    title: `opening a log of ${count(versions)} versions, ${files} live files`,
+    head: ['', 's', 's of the process', 'peak RSS MB'],
+    rows: [
+      ['tidemark', inside.toFixed(2), wall.toFixed(2), rssMb.toFixed(0)],
+      ['delta-rs 1.6.6', deltaRs.toFixed(2), '', ''],
+    ],
+  };
+}
+
+export function targetSection(lines: ReturnType<typeof targets>): Section {
+  return {
+    title: 'targets',
+    head: ['', 'measured', 'reached'],
+    rows: lines.map(({ target, measured, reached }) => [target, measured, reached ? 'yes' : '**no**']),
   };
 }
