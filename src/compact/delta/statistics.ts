@@ -116,7 +116,10 @@ function isTimestamp(type: DeltaType): boolean {
   return type === 'timestamp' || type === 'timestamp_ntz';
 }
 
-/** The last microsecond that is cut to these milliseconds. */
+/** The last microsecond that may have been cut to this: writers leave out zeros, too. */
 function lastOf(timestamp: string): string {
-  return timestamp.replace(/\.(\d{3})(?=Z|[+-]\d\d:?\d\d|$)/, '.$1999');
+  return timestamp.replace(
+    /(:\d\d:\d\d)(?:\.(\d*))?/,
+    (_, time: string, fraction = '') => `${time}.${fraction.padEnd(6, '9')}`,
+  );
 }
