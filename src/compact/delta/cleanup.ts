@@ -33,9 +33,7 @@ export async function cleanLog(
   const folder = logFolder(table.root);
   for await (const { key } of table.lake.list(folder, signal)) {
     const file = parseLogName(key.slice(folder.length));
-    if (file === null) continue;
-    if (file.version >= kept.version) break;
-    keys.push(key);
+    if (file !== null && file.version < kept.version) keys.push(key);
   }
   if (keys.length === 0) return 0;
   await readCheckpoint(table, kept, signal);

@@ -29,7 +29,8 @@ export async function listLog(
   const folder = logFolder(root);
   for await (const { key, modified } of lake.list(folder, signal, keyBefore(root, from))) {
     const file = parseLogName(key.slice(folder.length));
-    if (file === null) continue;
+    // Log compactions go by their last version, and stand among the commits by their first.
+    if (file === null || file.kind === 'other') continue;
     if (file.version > to) break;
     if (file.kind === 'commit') commits.set(file.version, modified);
     if (file.kind === 'uuid-checkpoint') uuidCheckpoints = true;

@@ -53,19 +53,12 @@ export async function refreshSnapshot(table: DeltaTable, snapshot: Snapshot, sig
 
 async function readOnce(table: DeltaTable, signal: AbortSignal, version?: number): Promise<Snapshot | null> {
   const hint = await lastCheckpoint(table, signal);
-  let broken: unknown;
   for (const from of startsOf(hint, version)) {
     const log = await listLog(table, from, signal, version);
     const base = await newestBase(table, log, signal);
-    broken = base.broken ?? broken;
     if (base.replay === null) {
       if (from > 0) continue;
-      if (log.newest === -1 && hint === null) return null;
-      if (log.uuidCheckpoints) throw v2Checkpoints(table.root);
-      if (version !== undefined && log.newest >= version) {
-        throw noVersion(table.root, version, 'it is there no more', broken);
-      }
-      throw brokenLog(table.root, 'neither a checkpoint that can be read nor the first commit is there', broken);
+      return nothingToRead(table, log, hint, base.broken, signal, version);
     }
     // A listing from the hint may begin after a version that is there.
     if (version !== undefined && log.newest < version) {
@@ -74,6 +67,25 @@ async function readOnce(table: DeltaTable, signal: AbortSignal, version?: number
     return extend(table, base.replay, base.version, log, signal);
   }
   throw brokenLog(table.root, 'no start');
+}
+
+/** Null when there is no log; throws when there is one without a beginning. */
+async function nothingToRead(
+  table: DeltaTable,
+  log: LogListing,
+  hint: number | null,
+  broken: unknown,
+  signal: AbortSignal,
+  version?: number,
+): Promise<null> {
+  if (log.uuidCheckpoints) throw v2Checkpoints(table.root);
+  // A listing up to the version does not see what came after it.
+  const { newest } = version === undefined ? log : await listLog(table, 0, signal);
+  if (newest === -1 && hint === null) return null;
+  if (version !== undefined && newest >= version) {
+    throw noVersion(table.root, version, 'it is there no more', broken);
+  }
+  throw brokenLog(table.root, 'neither a checkpoint that can be read nor the first commit is there', broken);
 }
 
 /** Where the listing begins: near the checkpoint that is meant first, then at the start of everything. */
