@@ -47,7 +47,7 @@ export async function candidates(connection: DuckConnection, key: number[], sign
     (c, i) => `(l.min${i} IS NULL OR ch.c${c} >= l.min${i}) AND (l.max${i} IS NULL OR ch.c${c} <= l.max${i})`,
   );
   const rows = await connection.rows<{ file: number }>(
-    `SELECT file FROM live l WHERE EXISTS (SELECT FROM changes ch WHERE ${within.join(' AND ')}) ORDER BY file`,
+    `SELECT file FROM live l WHERE EXISTS (SELECT 1 FROM changes ch WHERE ${within.join(' AND ')}) ORDER BY file`,
     signal,
   );
   return rows.map(({ file }) => file);

@@ -110,5 +110,5 @@ export async function writeGroup(
   const select = rewriteSelect(group, inputs, { columns, key: keyIndexes(columns, key), found });
   // Twice the usual size: a file that grows a little stays one file.
   const options = fileOptions(staging, 2 * deps.shape.targetBytes);
-  return writeFiles(deps, connection, select, options, signal);
+  return await writeFiles(deps, connection, select, options, signal);
 }

@@ -79,5 +79,5 @@ async function writeRange(
   const select = rewriteSelect(group, inputs, { columns, key: keys, found, where });
   const options = { ...fileOptions(staging), dataChange: false };
   const newest = fold.last && i === fold.ranges.length - 1;
-  return (newest ? writeSorted : writeFiles)(deps, main, select, options, signal);
+  return await (newest ? writeSorted : writeFiles)(deps, main, select, options, signal);
 }

@@ -53,7 +53,7 @@ export function rewriteSelect(
 export function appendSelect(columns: DeltaColumn[], key: number[], stays: number[]): string {
   const placed = stays.length > 0 ? ` AND file NOT IN (${stays.join(', ')})` : '';
   const select = `SELECT ${namedColumns(columns, (i) => `ch.c${i}`)} FROM changes ch
-    WHERE ch.op = 'u' AND NOT EXISTS (SELECT FROM hits h WHERE h.change = ch.rowid${placed})`;
+    WHERE ch.op = 'u' AND NOT EXISTS (SELECT 1 FROM hits h WHERE h.change = ch.rowid${placed})`;
   return sorted(select, key);
 }
 

@@ -41,7 +41,7 @@ export async function writeFiles(
   signal: AbortSignal,
 ): Promise<AddFile[]> {
   await using folder = await outputFolder(deps);
-  return landFiles(
+  return await landFiles(
     deps,
     connection,
     await copyFiles(connection, folder.path, select, options, signal),
@@ -77,7 +77,7 @@ export async function writeSorted(
       WHERE _tidemark_row > ${first} AND _tidemark_row <= ${last}`;
     kept.push(...(await copyFiles(connection, path.join(folder.path, `tail-${first}`), part, options, signal)));
   }
-  return landFiles(deps, connection, kept, options, signal);
+  return await landFiles(deps, connection, kept, options, signal);
 }
 
 /** Where the tail begins: the last files, as many as make half a file. */

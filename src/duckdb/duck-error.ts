@@ -2,8 +2,11 @@
 
 import { TidemarkError } from '../model/error.ts';
 
-/** What DuckDB threw, as an error with a code; the first line of its words says what it is, the rest points into the statement. */
-export function duckError(error: unknown): TidemarkError {
+/**
+ * What DuckDB threw, as an error with a code; the first line of its words says what it is, the rest points into the statement. `sql`, a statement of
+ * ours, is for the log.
+ */
+export function duckError(error: unknown, sql?: string): TidemarkError {
   if (error instanceof TidemarkError) return error;
   const message = error instanceof Error ? error.message : String(error);
   const first = message.split('\n', 1)[0];
@@ -19,5 +22,6 @@ export function duckError(error: unknown): TidemarkError {
       cause: error,
     });
   }
-  return new TidemarkError('QUERY_FAILED', first.replace(/^Invalid Error: /, ''), { cause: error });
+  const cause = sql === undefined ? error : new Error(`${message}\nin: ${sql.slice(0, 4_000)}`, { cause: error });
+  return new TidemarkError('QUERY_FAILED', first.replace(/^Invalid Error: /, ''), { cause });
 }

@@ -65,12 +65,12 @@ export class DuckConnection {
 
   /** Runs statements. Throws SPOOL_FULL, MEMORY_FULL or QUERY_FAILED; the signal interrupts. */
   async run(sql: string, signal: AbortSignal): Promise<void> {
-    await this.#interruptible((connection) => connection.run(sql), signal);
+    await this.#interruptible((connection) => connection.run(sql), signal, sql);
   }
 
   /** All rows of the last statement. Throws as run(). */
   async rows<Row extends DuckRow>(sql: string, signal: AbortSignal): Promise<Row[]> {
-    const reader = await this.#interruptible((connection) => connection.runAndReadAll(sql), signal);
+    const reader = await this.#interruptible((connection) => connection.runAndReadAll(sql), signal, sql);
     return reader.getRowObjectsJS() as Row[];
   }
 
@@ -83,7 +83,11 @@ export class DuckConnection {
     this.#connection.closeSync();
   }
 
-  async #interruptible<T>(work: (connection: DuckDBConnection) => Promise<T>, signal: AbortSignal): Promise<T> {
+  async #interruptible<T>(
+    work: (connection: DuckDBConnection) => Promise<T>,
+    signal: AbortSignal,
+    sql?: string,
+  ): Promise<T> {
     signal.throwIfAborted();
     // Interrupts what runs at this moment only: one that comes between two statements would be lost, so it is repeated.
     const interrupt = () => {
@@ -96,7 +100,7 @@ export class DuckConnection {
       return await work(this.#connection);
     } catch (error) {
       signal.throwIfAborted();
-      throw duckError(error);
+      throw duckError(error, sql);
     } finally {
       clearInterval(repeat);
       signal.removeEventListener('abort', interrupt);
