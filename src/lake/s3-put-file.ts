@@ -6,15 +6,14 @@ import { stat } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { TidemarkError } from '../model/error.ts';
 import { completeS3 } from './s3-complete.ts';
-import type { PartBuffers } from './s3-parts.ts';
+import { PART_SIZE, type PartBuffers } from './s3-parts.ts';
 import { putS3 } from './s3-put.ts';
 import type { S3Session } from './s3-session.ts';
 import { crc32Text, startS3Upload } from './s3-upload.ts';
 
-const MIB = 1024 * 1024;
-// One request needs a megabyte of memory where parts need 32, and S3 keeps one checksum for the whole object; but an
-// attempt that fails begins anew.
-const ONE_REQUEST = 128 * MIB;
+// Up to so many parts (128 MiB) in one request: that needs a megabyte of memory where parts need 32, and S3 keeps one
+// checksum for the whole object. But an attempt that fails begins anew.
+const PARTS_IN_ONE = 16;
 const READ = 256 * 1024;
 
 /** See Lake.putFile. */
@@ -26,7 +25,7 @@ export async function putS3File(
   signal: AbortSignal,
 ): Promise<void> {
   const { size } = await stat(from);
-  if (size > ONE_REQUEST) return inParts(s3, buffers, key, from, signal);
+  if (size > PARTS_IN_ONE * (s3.settings.part_size ?? PART_SIZE)) return inParts(s3, buffers, key, from, signal);
   const checksum = s3.settings.checksums === 'none' ? undefined : await checksumOf(from, signal);
   const body = { length: size, crc32: checksum, open: () => createReadStream(from, { highWaterMark: READ }) };
   if ((await putS3(s3, key, body, signal)) === 'exists') {

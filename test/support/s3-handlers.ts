@@ -54,7 +54,12 @@ const HANDLERS: Record<S3Operation, Handler> = {
     return { status: 200, headers: { etag: object.etag } };
   },
   HeadObject: (bucket, request) => ({ ...objectAnswer(bucket, request), body: undefined }),
-  GetObject: objectAnswer,
+  GetObject(bucket, request) {
+    const answer = objectAnswer(bucket, request);
+    const wanted = request.headers['if-match'];
+    if (wanted !== undefined && wanted !== answer.headers?.etag) throw new S3Refusal(412, 'PreconditionFailed');
+    return answer;
+  },
   DeleteObject(bucket, request) {
     bucket.objects.delete(request.key);
     return { status: 204 };
