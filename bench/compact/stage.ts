@@ -13,7 +13,7 @@ import { addedFiles, fileSizes, linkFolder } from './files.ts';
 import { type Look, look, python } from './python.ts';
 import { change, type Workload } from './workloads.ts';
 
-export const TIDEMARK = path.join(ROOT, 'bin/tidemark');
+const TIDEMARK = path.join(ROOT, 'bin/tidemark');
 
 export type Merge = 'rewrite' | 'vectors';
 
