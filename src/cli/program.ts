@@ -104,6 +104,42 @@ function buildProgram(io: Io, start: Start): Command {
     .option('--dry-run', 'say what would be read, and read nothing', false)
     .hook('preAction', (own) => whichTables(own.opts()));
   tables(
+    command(
+      'compact',
+      'bring the staged tables to what was exported',
+      async () => (await import('./compact.ts')).runCompact,
+    ),
+  )
+    .option('--all', 'every exported table', false)
+    .option('--optimize', 'put the whole table in order: files of good size, sorted by key', false)
+    .option('--rebuild', 'make the staged table anew, from the raw files alone', false)
+    .option('--as-of <time>', 'with --rebuild: as it was then, into a folder of its own')
+    .option('--full-schema', 'let go of columns that the source has no more', false)
+    .hook('preAction', (own) => whichTables(own.opts()));
+  tables(
+    command(
+      'history',
+      'the versions of a staged table, and what each did',
+      async () => (await import('./history.ts')).runHistory,
+    ),
+  )
+    .option('--limit <count>', 'so many versions, the newest first', '20')
+    .hook('preAction', (own) => whichTables({ all: false, ...own.opts<{ table: string[] }>() }, 'name it: --table T'));
+  tables(
+    command(
+      'vacuum',
+      'delete files of staged tables that no version within the retention needs',
+      async () => (await import('./vacuum.ts')).runVacuum,
+    ),
+  )
+    .option('--all', 'every exported table', false)
+    .option('--dry-run', 'list what would go, and delete nothing', false)
+    .option('--retention <time>', 'how long older versions stay readable, such as 7d (default: defaults.retention)')
+    .hook('preAction', (own) => whichTables(own.opts()));
+  tables(
+    command('status', 'what is where, how late, what failed last', async () => (await import('./status.ts')).runStatus),
+  );
+  tables(
     command('status', 'what is where, how late, what failed last', async () => (await import('./status.ts')).runStatus),
   );
   command('schema', 'JSON Schema of tidemark.yaml, for editors', async () => (await import('./schema.ts')).runSchema);
@@ -114,10 +150,13 @@ function collect(name: string, names: string[]): string[] {
   return [...names, name];
 }
 
-function whichTables({ table, all }: { table: string[]; all: boolean }): void {
+function whichTables(
+  { table, all }: { table: string[]; all: boolean },
+  hint = '--table NAME for some, --all for every configured one',
+): void {
   if (table.length > 0 !== all) return;
   throw new TidemarkError('USAGE', all ? '--table and --all exclude each other' : 'which tables?', {
-    hint: '--table NAME for some, --all for every configured one',
+    hint,
   });
 }
 

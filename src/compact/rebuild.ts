@@ -93,7 +93,8 @@ function replaced(built: Built | null, step: Step) {
   return step.remove.flatMap(({ path }) => built?.snapshot.files.get(path) ?? []);
 }
 
-function asOfFolder(folder: string, asOf: bigint): string {
+/** `invoice_as_of_20261120T102230Z`. */
+export function asOfFolder(folder: string, asOf: bigint): string {
   const instant = new Date(Number(asOf / 1000n)).toISOString().replaceAll(/[-:]|\.\d+/g, '');
   return `${folder}_as_of_${instant}`;
 }

@@ -4,11 +4,11 @@ import { TidemarkError } from '../model/error.ts';
 import { displayName, type TableName, type TableSettings } from '../model/table.ts';
 import type { Config } from './config.ts';
 import { nearest } from './nearest.ts';
-import { ambiguous, resolveTables } from './resolve-tables.ts';
+import { ambiguous, type KnownTable, resolveTables } from './resolve-tables.ts';
 import { candidates, isPattern, parsePattern, splitNames, writtenName } from './table-pattern.ts';
 
 /** A table that was exported to this folder. One that got another folder by `as:` is there twice. */
-export type ExportedTable = { name: TableName; folder: string };
+export type ExportedTable = KnownTable & { folder: string };
 
 /**
  * Settings of every exported table that the configuration does not leave out, sorted by name; with `wanted` (the values of
@@ -20,7 +20,7 @@ export function exportedTables(
   exported: ExportedTable[],
   wanted?: string[],
 ): TableSettings[] {
-  const byName = new Map(exported.map(({ name }) => [displayName(name), { name, columns: [] }]));
+  const byName = new Map(exported.map(({ name, columns }) => [displayName(name), { name, columns }]));
   const known = [...byName.values()];
   // An entry for a table that was not exported yet would be TABLE_UNKNOWN.
   const tables = config.tables.filter(

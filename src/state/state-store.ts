@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto';
 import type { Mark } from '../model/mark.ts';
 import type { Prepared } from '../model/run.ts';
 import type { StateDatabase } from './database.ts';
+import { type Exported, exportedTables } from './exported.ts';
 import { abandonRun, type Failure, insertFailure, noteFailure } from './failures.ts';
 import {
   type Acquired,
@@ -143,6 +144,11 @@ export class StateStore implements AsyncDisposable {
   /** What is known of the folders' staged tables without a look at the lake; those that no compaction has worked on are missing. */
   async stagedOf(folders: string[], signal: AbortSignal): Promise<Map<string, StagedStatus>> {
     return this.#database.transact('read about staged tables', (tx) => stagedStatus(tx, folders), signal);
+  }
+
+  /** Every table that was exported: what can be compacted. */
+  async exported(signal: AbortSignal): Promise<Exported[]> {
+    return this.#database.transact('list the exported tables', exportedTables, signal);
   }
 
   async status(): Promise<TableStatus[]> {

@@ -10,7 +10,8 @@ const exported = (...tables: string[]) =>
   tables.map((text) => {
     const [name, folder] = text.split('@');
     const [schema, table] = name.includes('/') ? name.split('/') : ['public', name];
-    return { name: { schema, table }, folder: folder ?? (schema === 'public' ? table : `${schema}_${table}`) };
+    const where = folder ?? (schema === 'public' ? table : `${schema}_${table}`);
+    return { name: { schema, table }, folder: where, columns: ['id', 'name'] };
   });
 const named = (tables: TableEntry[], there: ReturnType<typeof exported>, wanted?: string[]) =>
   exportedTables({ tables, defaults }, there, wanted).map(({ name }) => displayName(name));
@@ -38,6 +39,9 @@ describe('all tables', () => {
       { merge: 'vectors' },
       { merge: 'rewrite' },
     ]);
+    // What a pattern says of columns counts where the table has them.
+    const keys = (key: string[]) => exportedTables({ tables: [{ table: '*', key }], defaults }, exported('a'))[0].key;
+    expect([keys(['id']), keys(['gone'])]).toEqual([['id'], 'default']);
   });
 });
 

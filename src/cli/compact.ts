@@ -1,0 +1,109 @@
+/** `tidemark compact`: what was exported into the staged tables. */
+
+import os from 'node:os';
+import { compactTables } from '../compact/compact-tables.ts';
+import { SHAPE } from '../compact/plan.ts';
+import { asOfFolder } from '../compact/rebuild.ts';
+import type { CompactDeps } from '../compact/work.ts';
+import { loadConfig } from '../config/load-config.ts';
+import { openLake } from '../lake/open.ts';
+import { TidemarkError } from '../model/error.ts';
+import { compactProgress } from './compact-progress.ts';
+import { compactJson, printCompacted } from './compact-result.ts';
+import type { CommandContext } from './context.ts';
+import { exitCodeOfTables } from './exit-code.ts';
+import { type Engine, openEngine } from './open-engine.ts';
+import { openStateOf } from './open-source.ts';
+import { stagedTables } from './staged-tables.ts';
+import { parseTime } from './typed-time.ts';
+
+export type CompactOptions = {
+  table?: string[];
+  all?: boolean;
+  optimize?: boolean;
+  rebuild?: boolean;
+  asOf?: string;
+  fullSchema?: boolean;
+};
+
+/** Exit code 0, or 1, 2, 3, 4 by what became of the tables. Throws what concerns all of them. The source is not contacted. */
+export async function runCompact(options: CompactOptions, context: CommandContext): Promise<number> {
+  const rebuild = rebuildOf(options);
+  const config = await loadConfig(context);
+  await using state = await openStateOf(config, context, 'if-needed');
+  const tables = await stagedTables(config, state, options, context.signal);
+  await using lake = await openLake(config.lake);
+  await using engine = await openEngine(config, lake, context);
+  const deps: CompactDeps = {
+    state,
+    lake,
+    spool: engine.spool,
+    connect: connections(engine),
+    table: (root) => ({
+      lake,
+      root,
+      checkpoints: engine.checkpoints,
+      now: Date.now,
+      warn: (problem) => context.log.warn({ root, code: problem.code, err: problem }, 'no checkpoint was written'),
+    }),
+    log: context.log,
+    now: () => performance.now(),
+    clock: Date.now,
+    shape: SHAPE,
+    batchBytes: Math.min(MOST_BATCH_BYTES, config.spool.limitBytes / SPOOL_PARTS),
+    step: async () => {},
+  };
+  const request = {
+    tables: tables.map((table) => ({ ...table, keyIsPrimary: table.key === 'default' })),
+    optimize: options.optimize ?? false,
+    rebuild,
+    fullSchema: options.fullSchema ?? false,
+    // With --all, every few minutes, hundreds of logs would be listed to find nothing.
+    look: !options.all,
+    holder: `${os.hostname()} pid ${process.pid}`,
+    leaseMs: config.defaults.leaseMs,
+  };
+  const progress = compactProgress(context.screen, context.log, deps.now);
+  const ended = await compactTables(deps, request, progress, context.signal);
+  const asOf = rebuild?.asOf ?? null;
+  const results = ended.map((each) => (asOf === null ? each : { ...each, folder: asOfFolder(each.folder, asOf) }));
+  // Before anything stands on stdout: what is drawn is erased by counting lines upwards.
+  context.screen?.[Symbol.dispose]();
+  context.out.json({ tables: results.map((result) => compactJson(result, context.secrets)) });
+  printCompacted(results, context);
+  context.signal.throwIfAborted();
+  return exitCodeOfTables(results);
+}
+
+/** Raw bytes of one batch; uncompressed they are about ten times as many, which DuckDB sorts by spilling. */
+const MOST_BATCH_BYTES = 128 * 2 ** 20;
+/** A batch, what DuckDB spills of it, and what is written of it have room in the spool. */
+const SPOOL_PARTS = 16;
+
+function rebuildOf({ rebuild, asOf, optimize }: CompactOptions): { asOf: bigint | null } | null {
+  if (asOf !== undefined && !rebuild) {
+    throw new TidemarkError('USAGE', '--as-of goes with --rebuild', {
+      hint: 'compact --table T --rebuild --as-of TIME',
+    });
+  }
+  if (rebuild && optimize) {
+    throw new TidemarkError('USAGE', '--rebuild and --optimize exclude each other', {
+      hint: 'a table that is made anew is in order',
+    });
+  }
+  if (!rebuild) return null;
+  return { asOf: asOf === undefined ? null : parseTime(asOf, '--as-of') };
+}
+
+/** Two: statements of one thread side by side are as fast as one statement of two threads, with half the memory. */
+function connections(engine: Engine): CompactDeps['connect'] {
+  let opened: ReturnType<CompactDeps['connect']> | undefined;
+  const open = async () => {
+    const duck = await engine.duck();
+    return [await duck.connect(), await duck.connect()] as const;
+  };
+  return () => {
+    opened ??= open();
+    return opened;
+  };
+}

@@ -1,0 +1,43 @@
+/** Spool and DuckDB, for commands that read or write the lake's files. Invariant: DuckDB is opened at its first use, and once. */
+
+import { duckCheckpoints } from '../compact/delta/checkpoint-duck.ts';
+import type { Checkpoints } from '../compact/delta/table.ts';
+import type { Config } from '../config/config.ts';
+import type { Duck } from '../duckdb/duck.ts';
+import type { Lake } from '../lake/lake.ts';
+import { Spool } from '../spool/spool.ts';
+import type { CommandContext } from './context.ts';
+
+export type Engine = AsyncDisposable & {
+  spool: Spool;
+  duck: () => Promise<Duck>;
+  checkpoints: Checkpoints;
+};
+
+/** The spool is what the statements of one command share, so its limit is DuckDB's too. Throws SPOOL_FULL. */
+export async function openEngine(
+  { spool: { path, limitBytes }, memoryBytes }: Config,
+  lake: Lake,
+  { log }: CommandContext,
+): Promise<Engine> {
+  const spool = await Spool.open({ path, limitBytes }, lake, log);
+  let opened: Promise<Duck> | undefined;
+  const open = async () => {
+    // 40 MB of native code, which a command without a checkpoint to read does not need.
+    const { Duck } = await import('../duckdb/duck.ts');
+    return Duck.open({ memoryBytes, threads: 1, tempFolder: spool.tempFolder, tempBytes: limitBytes });
+  };
+  const duck = () => {
+    opened ??= open();
+    return opened;
+  };
+  return {
+    spool,
+    duck,
+    checkpoints: duckCheckpoints({ duck, folder: spool.folder }),
+    async [Symbol.asyncDispose]() {
+      await using _ = spool;
+      await (await opened?.catch(() => undefined))?.[Symbol.asyncDispose]();
+    },
+  };
+}
