@@ -52,6 +52,7 @@ export const ERRORS = {
   SPOOL_FULL: { exit: 1, retried: false },
   SPOOL_FAILED: { exit: 3, retried: false },
   MEMORY_FULL: { exit: 1, retried: false },
+  QUERY_INVALID: { exit: 2, retried: false },
   QUERY_FAILED: { exit: 1, retried: false },
   LEASE_HELD: { exit: 4, retried: true },
   LEASE_LOST: { exit: 1, retried: true },

@@ -18,6 +18,7 @@ import {
   renewLeases,
   type Wanted,
 } from './leases.ts';
+import { type RawFileOfRun, type RawTable, rawFiles, rawTable } from './raw-files.ts';
 import { type RawRun, rawRuns, type Until } from './raw-runs.ts';
 import { commitRun, nextRun, type Plan, planRun, prepareRun, settledState } from './runs.ts';
 import type { RunKind, RunState } from './schema.ts';
@@ -134,6 +135,16 @@ export class StateStore implements AsyncDisposable {
     most = RUNS_AT_ONCE,
   ): Promise<RawRun[]> {
     return this.#database.transact('read the manifest', (tx) => rawRuns(tx, folder, after, until, most), signal);
+  }
+
+  /** What the raw files of a folder hold now; null when nothing of it was exported. */
+  async rawTable(folder: string, signal: AbortSignal): Promise<RawTable | null> {
+    return this.#database.transact('read about raw files', (tx) => rawTable(tx, folder), signal);
+  }
+
+  /** Every committed raw file of the runs after `after`, those of at most `most` runs: for more call again with the last one's run. */
+  async rawFiles(folder: string, after: bigint, most: number, signal: AbortSignal): Promise<RawFileOfRun[]> {
+    return this.#database.transact('read the manifest', (tx) => rawFiles(tx, folder, after, most), signal);
   }
 
   /** Notes what the staged table is now, after its Delta commit or after a look at it. Repeatable. Throws LEASE_LOST. */
