@@ -4,6 +4,7 @@ import { readFile, rename, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Snapshot } from '../../src/compact/delta/actions.ts';
+import { writeCheckpoint } from '../../src/compact/delta/checkpoint.ts';
 import { cleanLog } from '../../src/compact/delta/cleanup.ts';
 import { commit, type DeltaWriter } from '../../src/compact/delta/commit.ts';
 import { type HistoryEntry, history } from '../../src/compact/delta/history.ts';
@@ -151,6 +152,20 @@ test('a checkpoint in parts is read whole, and not at all when a part is missing
   expect(paths(await readSnapshot(writer, never))).toEqual(upTo(12));
 });
 
+test('a checkpoint forgets files that were removed longer ago than the table remembers', async () => {
+  const writer = newTable();
+  const configuration = { 'delta.deletedFileRetentionDuration': 'interval 2 days' };
+  let snapshot = await grow(writer, 3);
+  const metadata = { ...METADATA, configuration };
+  const remove = [removed(added('f1'), NOW - 2 * DAY), removed(added('f2'), NOW - 2 * DAY + 1)];
+  snapshot = (await commit(writer, snapshot, changes({ metadata, remove }), never)) as Snapshot;
+  expect([...snapshot.tombstones.keys()]).toEqual(['f1', 'f2']);
+  await writeCheckpoint(writer, snapshot, NOW, never);
+  const read = (await readSnapshot(writer, never))!;
+  expect([...read.tombstones.values()]).toEqual([remove[1]]);
+  expect(paths(read)).toEqual(['f0', 'f3']);
+});
+
 test('V2 checkpoints are refused by name, with and without a uuid in theirs', async () => {
   const writer = newTable();
   await grow(writer, 12);
@@ -271,6 +286,8 @@ test('the history tells newest first what each version did, and who did it', asy
     logFile(writer, 13),
     '{"remove":{"path":"f5","dataChange":true}}\n{"commitInfo":{"operation":"DELETE"}}',
   );
+  // A commit that does not say when it was is as old as its file.
+  expect(Math.abs((await readSnapshot(writer, never))!.timestamp - Date.now())).toBeLessThan(600_000);
   const all = await entries(writer);
   expect(all.map(({ version }) => version)).toEqual([13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0]);
   const nothing = { parameters: {}, metrics: {}, txns: [], filesAdded: 0, filesRemoved: 0, bytesAdded: 0 };
