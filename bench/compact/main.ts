@@ -72,7 +72,7 @@ for (const size of values.sizes
     sections.push(lifeSection(size, lived));
   }
 }
-say('a log of 10,000 versions');
+if (wanted('versions')) say('a log of 10,000 versions');
 const opened = wanted('versions') ? await openVersions(root, 10_000, rounds) : null;
 if (opened) sections.push(openSection(opened));
 if (stages.length > 0) sections.unshift(baseSection(stages));
