@@ -1,4 +1,4 @@
-/** A Python with pyarrow and DuckDB for tests. Invariant: installed once in .cache/python, whatever number of test workers ask for it. */
+/** A Python with pyarrow, DuckDB and delta-rs for tests. Invariant: installed once in .cache/python, whatever number of test workers ask for it. */
 
 import { execFile, spawn } from 'node:child_process';
 import { access, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -8,7 +8,8 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-const PACKAGES = ['pyarrow==22.0.0', 'duckdb==1.5.5'];
+// DuckDB's extension as a package: INSTALL would fetch it from elsewhere.
+const PACKAGES = ['pyarrow==22.0.0', 'duckdb==1.5.5', 'deltalake==1.6.6', 'duckdb-extension-delta==1.5.5'];
 const HOME = join(import.meta.dirname, '../../.cache/python', PACKAGES.join('_').replaceAll('==', '-'));
 const READY = join(HOME, 'ready');
 const LOCK = `${HOME}.lock`;
@@ -92,7 +93,10 @@ async function install(): Promise<Python> {
     python = { command: 'python3', env: { ...clean(), PYTHONPATH: site } };
     await run('python3', [...pip, '--target', site, ...PACKAGES], limit);
   }
-  await run(python.command, ['-c', 'import pyarrow.parquet, duckdb'], { ...limit, env: python.env });
+  await run(python.command, ['-c', 'import pyarrow.parquet, duckdb, deltalake, duckdb_extension_delta'], {
+    ...limit,
+    env: python.env,
+  });
   await writeFile(READY, JSON.stringify(python));
   return python;
 }
