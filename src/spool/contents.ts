@@ -64,15 +64,25 @@ async function filesBelow(folder: string, skip: string): Promise<Found[]> {
 }
 
 /** Removes the cache's least recently used files until so many bytes are free; false when they are not. */
-export async function evict(idle: Idle[], bytes: number): Promise<boolean> {
+export async function evict(contents: Contents, bytes: number): Promise<boolean> {
   let left = bytes;
-  while (left > 0 && idle.length > 0) {
-    const oldest = idle.shift()!;
+  while (left > 0 && contents.idle.length > 0) {
+    const oldest = contents.idle[0];
     const found = await lstat(oldest.path).catch(() => null);
-    // A process has taken it since the look: removing its name frees nothing.
-    if (found !== null && found.nlink > 1) continue;
+    // Another process has taken it since the look: removing its name frees nothing.
+    if (found !== null && found.nlink > 1) {
+      pin(contents, oldest.path);
+      continue;
+    }
     await unlink(oldest.path).catch(() => {});
+    contents.idle.shift();
     left -= oldest.bytes;
   }
   return left <= 0;
+}
+
+/** A file of the cache has got a name besides. */
+export function pin(contents: Contents, path: string): void {
+  const at = contents.idle.findIndex((each) => each.path === path);
+  if (at !== -1) contents.pinned += contents.idle.splice(at, 1)[0].bytes;
 }

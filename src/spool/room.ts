@@ -5,7 +5,7 @@
 
 import { statfs } from 'node:fs/promises';
 import { TidemarkError } from '../model/error.ts';
-import { type Contents, evict, look } from './contents.ts';
+import { type Contents, evict, look, pin } from './contents.ts';
 
 // A look costs some 20 microseconds a file.
 const LOOK_MS = 2_000;
@@ -17,10 +17,14 @@ export type Room = {
   reserve(bytes: number): Promise<Disposable>;
   /** Room for a file that arrives. Throws SPOOL_FULL. */
   expect(bytes: number, key: string): Promise<Arrival>;
+  /** Runs what gives a file of the cache another name, and counts it as in use when that says true. */
+  take(cached: string, link: () => Promise<boolean>): Promise<boolean>;
+  /** Runs what moves a file, while nobody counts: in two places, or in none, it would be counted twice or never. */
+  move(run: () => Promise<void>): Promise<void>;
 };
 
-/** `arrived`: the file is whole and counted from now on. Disposing gives back what did not arrive. */
-export type Arrival = Disposable & { arrived(): void };
+/** `arrive` runs what moves the file to its place; it is counted there. Disposing gives back what did not arrive. */
+export type Arrival = Disposable & { arrive(move: () => Promise<void>): Promise<void> };
 
 /** `now`: milliseconds of a clock that never steps back. */
 export function createRoom(path: string, own: string, limitBytes: number, now: () => number): Room {
@@ -55,7 +59,7 @@ export function createRoom(path: string, own: string, limitBytes: number, now: (
       const there = await seen(fresh);
       const excess = used(there) + idleBytes(there) - allowed;
       const fits = used(there) <= allowed;
-      if (excess <= 0 || (fits && (await evict(there.idle, excess)))) return;
+      if (excess <= 0 || (fits && (await evict(there, excess)))) return;
       if (fresh && !fits) throw full(bytes, allowed - used(there) + bytes, limitBytes, key);
     }
   }
@@ -78,12 +82,21 @@ export function createRoom(path: string, own: string, limitBytes: number, now: (
           arriving += more;
         });
         await kept(end, makeRoom(bytes, key));
-        const arrived = () => {
-          if (contents !== null) contents.pinned += bytes;
-          end[Symbol.dispose]();
-        };
-        return { arrived, ...end };
+        const arrive = (move: () => Promise<void>) =>
+          inTurn(async () => {
+            await move();
+            if (contents !== null) contents.pinned += bytes;
+            end[Symbol.dispose]();
+          });
+        return { arrive, ...end };
       }),
+    take: (cached, link) =>
+      inTurn(async () => {
+        const taken = await link();
+        if (taken && contents !== null) pin(contents, cached);
+        return taken;
+      }),
+    move: inTurn,
   };
 }
 

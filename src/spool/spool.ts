@@ -101,7 +101,8 @@ export class Spool implements AsyncDisposable {
     const copy = join(this.folder, COPIES, `${++this.#copies}.parquet`);
     const cached = this.#cached(key, known);
     await onDisk(copy, async () => {
-      if (!(await takeCached(cached, copy, known.bytes))) await this.#fetch(key, known, cached, copy, signal);
+      const taken = await this.#room.take(cached, () => takeCached(cached, copy, known.bytes));
+      if (!taken) await this.#fetch(key, known, cached, copy, signal);
     });
     return {
       path: copy,
@@ -121,7 +122,7 @@ export class Spool implements AsyncDisposable {
       const { size } = await stat(path);
       const cached = this.#cached(key, { bytes: size });
       // A cache without it costs a fetch.
-      await rename(path, cached).catch(() => {});
+      await this.#room.move(() => rename(path, cached).catch(() => {}));
     }
     await rm(path, { force: true });
   }
@@ -146,8 +147,7 @@ export class Spool implements AsyncDisposable {
       using arrival = await this.#room.expect(known.bytes, key);
       const arriving = join(this.folder, ARRIVING, `${short(copy)}`);
       await this.#lake.fetchFile(key, arriving, signal, known);
-      await rename(arriving, copy);
-      arrival.arrived();
+      await arrival.arrive(() => rename(arriving, copy));
     });
     // Another process may have been faster; a file system without hard links has no cache.
     await link(copy, cached).catch(() => {});
