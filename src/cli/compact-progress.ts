@@ -3,7 +3,7 @@
 import type { Logger } from 'pino';
 import type { CompactProgress, CompactResult } from '../compact/result.ts';
 import { displayName } from '../model/table.ts';
-import { formatBytes, formatSeconds } from './format.ts';
+import { formatBytes, formatSeconds, seconds } from './format.ts';
 import type { Screen } from './screen.ts';
 
 type Running = { began: number; bytes: number; done: number; logged: number };
@@ -44,12 +44,25 @@ function progressLine(table: string, { began, bytes, done }: Running, at: number
 }
 
 function logResult(log: Logger, result: CompactResult): void {
-  const { table: name, version, throughRun, inserted, updated, deleted, filesAdded, filesRemoved, seconds } = result;
+  const {
+    table: name,
+    version,
+    throughRun,
+    inserted,
+    updated,
+    deleted,
+    filesAdded,
+    filesRemoved,
+    seconds: exact,
+  } = result;
   const table = displayName(name);
   if (result.state === 'compacted') {
     const done = { inserted, updated, deleted, files_added: filesAdded, files_removed: filesRemoved };
-    log.info({ table, run: throughRun === null ? null : Number(throughRun), version, ...done, seconds }, 'compacted');
+    log.info(
+      { table, run: throughRun === null ? null : Number(throughRun), version, ...done, seconds: seconds(exact) },
+      'compacted',
+    );
   } else if (result.state === 'held') log.warn({ table, holder: result.holder }, 'another process holds the lease');
-  else if (result.state === 'failed') log.debug({ table, code: result.error.code, seconds }, 'failed');
-  else log.debug({ table, seconds }, 'nothing to compact');
+  else if (result.state === 'failed') log.debug({ table, code: result.error.code, seconds: seconds(exact) }, 'failed');
+  else log.debug({ table, seconds: seconds(exact) }, 'nothing to compact');
 }

@@ -6,10 +6,11 @@ import type { CommandContext } from './context.ts';
 import { errorParts, printErrors } from './error-output.ts';
 import { formatBytes, formatCount, formatSeconds, formatTable, seconds } from './format.ts';
 
-/** The stable form of `compact --json`. */
-export function compactJson(result: CompactResult, secrets: readonly string[]) {
+/** The stable form of `compact --json`. `asOf`: into a folder of its own, which is named. */
+export function compactJson(result: CompactResult, asOf: boolean, secrets: readonly string[]) {
   return {
     table: displayName(result.table),
+    ...(asOf ? { folder: result.folder } : {}),
     state: result.state,
     version: result.version,
     through_run: result.throughRun,
@@ -28,16 +29,16 @@ export function compactJson(result: CompactResult, secrets: readonly string[]) {
 /** More idle tables than this are counted, not listed. */
 const MOST_IDLE = 30;
 
-export function printCompacted(results: CompactResult[], { out, quiet, secrets }: CommandContext): void {
+export function printCompacted(results: CompactResult[], asOf: boolean, { out, quiet, secrets }: CommandContext): void {
   const idle = results.filter(({ state }) => state === 'nothing').length;
   const listIdle = idle <= MOST_IDLE;
   const shown = results.filter(({ state }) => state !== 'nothing' || listIdle);
-  if (!quiet) for (const line of formatTable(shown.map(cells))) out.line(line);
+  if (!quiet) for (const line of formatTable(shown.map((each) => cells(each, asOf)))) out.line(line);
   if (!quiet && !listIdle) out.line(`${formatCount(idle)} tables had nothing new`);
   printErrors(results, out, secrets);
 }
 
-function cells(result: CompactResult): string[] {
+function cells(result: CompactResult, asOf: boolean): string[] {
   const table = displayName(result.table);
   if (result.state === 'failed') return [table, 'failed', result.error.code];
   if (result.state === 'held') return [table, 'held', `by ${result.holder}`];
@@ -50,5 +51,6 @@ function cells(result: CompactResult): string[] {
     `+${result.filesAdded} -${result.filesRemoved} files`,
     formatBytes(result.bytesWritten),
     formatSeconds(result.seconds),
+    ...(asOf ? [`in staged/${result.folder}`] : []),
   ];
 }

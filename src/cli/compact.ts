@@ -69,8 +69,8 @@ export async function runCompact(options: CompactOptions, context: CommandContex
   const results = ended.map((each) => (asOf === null ? each : { ...each, folder: asOfFolder(each.folder, asOf) }));
   // Before anything stands on stdout: what is drawn is erased by counting lines upwards.
   context.screen?.[Symbol.dispose]();
-  context.out.json({ tables: results.map((result) => compactJson(result, context.secrets)) });
-  printCompacted(results, context);
+  context.out.json({ tables: results.map((result) => compactJson(result, asOf !== null, context.secrets)) });
+  printCompacted(results, asOf !== null, context);
   context.signal.throwIfAborted();
   return exitCodeOfTables(results);
 }
