@@ -37,6 +37,7 @@ for (const stream of [process.stdout, process.stderr]) stream.on('error', () => 
 const code = await runProgram(process.argv.slice(2), {
   stdout: process.stdout,
   stderr: process.stderr,
+  stdin: () => process.stdin,
   cwd: process.cwd(),
   env: process.env,
   signal: controller.signal,

@@ -17,6 +17,8 @@ export type CommandContext = {
   log: Logger;
   /** Results, to stdout. */
   out: Output;
+  /** All of stdin, as text. */
+  stdin(): Promise<string>;
   /** Lines on stderr that are drawn again and again; null when it is no terminal, or with --quiet. */
   screen: Screen | null;
   /** Passwords and tokens that were read; whatever is printed or logged goes through redact() with them. */

@@ -3,7 +3,8 @@
  * that --help is quick; whatever goes wrong ends here, as one line with a code.
  */
 
-import type { Writable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { Command, CommanderError, Option } from 'commander';
 import { TidemarkError, toTidemarkError } from '../model/error.ts';
 import { VERSION } from '../version.ts';
@@ -18,6 +19,8 @@ type Stream = Writable & Terminal & { isTTY?: boolean };
 export type Io = {
   stdout: Stream;
   stderr: Stream;
+  /** Opened when it is read. */
+  stdin?: () => Readable;
   cwd: string;
   env: Record<string, string | undefined>;
   signal: AbortSignal;
@@ -139,9 +142,17 @@ function buildProgram(io: Io, start: Start): Command {
   tables(
     command('status', 'what is where, how late, what failed last', async () => (await import('./status.ts')).runStatus),
   );
-  tables(
-    command('status', 'what is where, how late, what failed last', async () => (await import('./status.ts')).runStatus),
-  );
+  program
+    .command('query')
+    .description('DuckDB over the lake: each staged table by its folder, raw.<folder> is its history')
+    .argument('<sql>', 'one statement that reads; - takes it from stdin')
+    .addOption(new Option('--format <format>', 'default: table').choices(['table', 'csv', 'json', 'parquet']))
+    .option('--at-version <n>', 'the table as that version was')
+    .option('--output <file>', 'a file instead of stdout; its suffix chooses the format')
+    .allowExcessArguments(false)
+    .action(async (sql: string, options: object, self: Command) =>
+      start(self.optsWithGlobals(), { ...options, sql }, async () => (await import('./query.ts')).runQuery),
+    );
   command('schema', 'JSON Schema of tidemark.yaml, for editors', async () => (await import('./schema.ts')).runSchema);
   return program;
 }
@@ -176,6 +187,7 @@ async function createContext(globals: Globals, io: Io, secrets: string[]): Promi
     quiet,
     log: await createLog(write, { level, pretty: terminal, colors: terminal && colorful(io.env), secrets }),
     out: createOutput(io.stdout, { json, colors: io.stdout.isTTY === true && colorful(io.env) }),
+    stdin: async () => (io.stdin ? text(io.stdin()) : ''),
     screen,
     secrets,
     signal: io.signal,

@@ -6,19 +6,19 @@ import { TidemarkError } from '../model/error.ts';
 /** `name` as written: SQL ignores its case. */
 export type NamedTable = { kind: 'staged' | 'raw'; name: string };
 
-const PART = /^(?:"((?:[^"]|"")*)"|([^\s".]+))(\.?)/;
+const PART = /^(?:"((?:[^"]|"")*)"|([\p{L}_][\p{L}\p{N}_$]*))(?:\s*(\.)\s*)?/u;
 
 /**
- * A table as DuckDB names it: `invoice`, `raw.invoice AS r`, `"odd name"`, `memory.main.invoice`.
- * Null for one of a schema that is not ours, such as information_schema.
+ * The table at the beginning of this part of a statement: `invoice`, `raw.invoice AS r`, `"odd name"`, `memory.main.invoice`.
+ * Null for one of a schema that is not ours, such as information_schema, and where there is no name.
  */
-export function parseName(qualified: string): NamedTable | null {
+export function parseName(sql: string): NamedTable | null {
   const parts: string[] = [];
-  for (let rest = qualified; ; ) {
+  for (let rest = sql; ; ) {
     const match = PART.exec(rest);
     if (!match) return null;
     parts.push(match[1]?.replaceAll('""', '"') ?? match[2]);
-    if (match[3] === '') break;
+    if (match[3] === undefined) break;
     rest = rest.slice(match[0].length);
   }
   const name = parts.at(-1)!;
@@ -27,14 +27,9 @@ export function parseName(qualified: string): NamedTable | null {
   return schema === undefined || schema === 'main' ? { kind: 'staged', name } : null;
 }
 
-/** Each table once, in the order of the statement. */
-export function namedTables(qualified: readonly string[]): NamedTable[] {
-  const found = new Map<string, NamedTable>();
-  for (const text of qualified) {
-    const table = parseName(text);
-    if (table) found.set(`${table.kind}.${table.name.toLowerCase()}`, table);
-  }
-  return [...found.values()];
+/** SQL ignores the case of names. */
+export function sameTable(a: NamedTable, b: NamedTable): boolean {
+  return a.kind === b.kind && a.name.toLowerCase() === b.name.toLowerCase();
 }
 
 /** The folder that a name means: the one spelled so, else the only one that is when case does not count. */

@@ -8,13 +8,14 @@ import { join } from 'node:path';
 import { BIGINT, DuckDBDataChunk } from '@duckdb/node-api';
 import type { DuckConnection } from '../duckdb/duck.ts';
 import { texts } from '../duckdb/literal.ts';
+import { TidemarkError } from '../model/error.ts';
 import type { Spool } from '../spool/spool.ts';
 import type { Scan } from './filters.ts';
 import { bringFiles, deletedRows, type FetchProgress, filesFolder, type LocalTable } from './local-files.ts';
-import { type NamedTable, namedTables } from './names.ts';
-import { checkStatement, listsTables, namesIn, planScans, type Statement } from './statement.ts';
-import { openTables, type QueryTable, stagedFolders, type TableSources } from './tables.ts';
-import { carrier, GONE, standIn, viewName, viewOver } from './views.ts';
+import { type NamedTable, sameTable } from './names.ts';
+import { checkStatement, listsTables, planScans, type Statement } from './statement.ts';
+import { openTable, type QueryTable, stagedFolders, type TableSources } from './tables.ts';
+import { carrier, GONE, schemaOf, standIn, viewName, viewOver } from './views.ts';
 
 export type QueryDeps = TableSources & {
   connection: DuckConnection;
@@ -24,7 +25,7 @@ export type QueryDeps = TableSources & {
 };
 
 /** The view that holds the statement's result; none for EXPLAIN, which is run as it is. */
-export const RESULT = 'temp."tidemark result"';
+export const RESULT = '"tidemark result"';
 
 /**
  * Makes everything ready for the statement, and leaves the connection in a transaction. The files stay until `stack` is
@@ -37,19 +38,17 @@ export async function prepareQuery(
   stack: AsyncDisposableStack,
   signal: AbortSignal,
 ): Promise<Statement> {
-  const { connection, lake } = deps;
+  const { connection, lake, spool } = deps;
   const run = (statement: string) => connection.run(statement, signal);
-  const tables = await openTables(deps, await wanted(deps, sql, signal), version, signal);
-  await mkdir(filesFolder(deps.spool), { recursive: true });
-  const folders = [filesFolder(deps.spool), ...tables.flatMap(({ root }) => lake.localPath(root) ?? [])];
-  await run(`SET allowed_directories = ${texts(folders.map((folder) => join(folder, '/')))}`);
+  await mkdir(filesFolder(spool), { recursive: true });
+  const places = [spool.folder, lake.localPath('staged'), lake.localPath('raw')].filter((place) => place !== null);
+  await run(`SET allowed_directories = ${texts(places.map((place) => join(place, '/')))}`);
   await run('SET enable_external_access = false');
   await run('CREATE SCHEMA raw; CREATE SCHEMA tidemark');
+  const { statement, tables } = await bindStatement(deps, sql, version, signal);
   // One now() for the plan that leaves files out and for the statement itself.
   await run('BEGIN');
-  for (const { view, columns } of tables) await run(standIn(view, columns));
-  const statement = await checkStatement(connection, sql, signal);
-  if (statement.kind !== 'explain') await run(`CREATE TEMP VIEW ${RESULT.slice('temp.'.length)} AS ${statement.sql}`);
+  if (statement.kind !== 'explain') await run(`CREATE TEMP VIEW ${RESULT} AS ${statement.sql}`);
   if (statement.kind !== 'columns') {
     const scans = await planScans(connection, statement, signal);
     const needed = await Promise.all(
@@ -61,15 +60,40 @@ export async function prepareQuery(
   return statement;
 }
 
-async function wanted(deps: QueryDeps, sql: string, signal: AbortSignal): Promise<NamedTable[]> {
-  const names = namedTables(await namesIn(deps.connection, sql, signal));
-  if (!listsTables(sql)) return names;
-  return (await stagedFolders(deps.lake, signal)).map((name) => ({ kind: 'staged', name }));
+/** Opens one table after another, until DuckDB finds everything that the statement names; of each there is one without rows then. */
+async function bindStatement(
+  deps: QueryDeps,
+  sql: string,
+  version: number | undefined,
+  signal: AbortSignal,
+): Promise<{ statement: Statement; tables: QueryTable[] }> {
+  const tables: QueryTable[] = [];
+  const open = async (named: NamedTable) => {
+    if (version !== undefined && (named.kind === 'raw' || tables.length > 0)) throw oneVersion();
+    const table = await openTable(deps, named, version, signal);
+    await deps.connection.run(standIn(named, table.columns), signal);
+    tables.push(table);
+  };
+  if (listsTables(sql)) {
+    for (const name of await stagedFolders(deps.lake, signal)) await open({ kind: 'staged', name });
+  }
+  for (;;) {
+    const bound = await checkStatement(deps.connection, sql, signal);
+    if (!('missing' in bound)) return { statement: bound, tables };
+    if (tables.some(({ named }) => sameTable(named, bound.missing))) throw bound.error;
+    await open(bound.missing);
+  }
+}
+
+function oneVersion(): TidemarkError {
+  return new TidemarkError('USAGE', '--at-version is for a statement that names one staged table and no history', {
+    hint: 'versions count each table by itself; in raw.<name> `_tidemark_run` tells what came when',
+  });
 }
 
 /** Null where they are not known, or where the plan has the table in no scan that is understood. */
-function scansOfTable(scans: Scan[] | null, { view }: QueryTable): Scan[] | null {
-  const own = scans?.filter(({ schema, table }) => schema === view.schema && table === view.name) ?? [];
+function scansOfTable(scans: Scan[] | null, { named }: QueryTable): Scan[] | null {
+  const own = scans?.filter(({ schema, table }) => schema === schemaOf(named) && table === named.name) ?? [];
   return own.length > 0 ? own : null;
 }
 
@@ -82,9 +106,9 @@ async function makeViews(deps: QueryDeps, tables: readonly LocalTable[], signal:
   for (const [i, { table, plain, vectored }] of tables.entries()) {
     const path = join(filesFolder(deps.spool), `columns-${i}.parquet`);
     await run(carrier(table.columns, path));
-    await run(`DROP TABLE ${viewName(table.view)}`);
+    await run(`DROP TABLE ${viewName(table.named)}`);
     const paths = vectored.map((each) => each.path);
-    await run(viewOver(table.view, table.columns, { carrier: path, plain, vectored: paths, first }));
+    await run(viewOver(table.named, table.columns, { carrier: path, plain, vectored: paths, first }));
     first += vectored.length;
   }
 }

@@ -5,7 +5,8 @@ import type { DuckConnection } from '../duckdb/duck.ts';
 import { text } from '../duckdb/literal.ts';
 import { TidemarkError } from '../model/error.ts';
 import { type Scan, scansOf } from './filters.ts';
-import { queryInvalid } from './query-error.ts';
+import type { NamedTable } from './names.ts';
+import { missingTable, queryInvalid } from './query-error.ts';
 
 /** `explain`: its rows are DuckDB's own text. `columns`: what only needs the columns of the tables, no row. */
 export type StatementKind = 'rows' | 'explain' | 'columns';
@@ -28,25 +29,33 @@ export function listsTables(sql: string): boolean {
   return LIST.test(sql);
 }
 
-/** `invoice`, `raw.invoice AS r` …; none when the text is no SQL, which checkStatement() will say. */
-export function namesIn(connection: DuckConnection, sql: string, signal: AbortSignal): Promise<readonly string[]> {
-  return connection.use(async (duck) => duck.getTableNames(sql, true), signal);
-}
-
-/** Binds the statement. Throws QUERY_INVALID with DuckDB's words, USAGE for what is no single reading statement. */
-export async function checkStatement(connection: DuckConnection, sql: string, signal: AbortSignal): Promise<Statement> {
+/**
+ * Binds the statement, or finds a table that it names and that is not there yet. Throws QUERY_INVALID with DuckDB's words, or for what
+ * is no single reading statement.
+ */
+export async function checkStatement(
+  connection: DuckConnection,
+  sql: string,
+  signal: AbortSignal,
+): Promise<Statement | { missing: NamedTable; error: unknown }> {
+  const explain = EXPLAIN.exec(sql);
+  // EXPLAIN ANALYZE runs whatever it explains.
+  const inner = explain ? sql.slice(explain[0].length) : sql;
   return connection.use(async (duck) => {
-    const explain = EXPLAIN.exec(sql);
-    // EXPLAIN ANALYZE runs whatever it explains.
-    const inner = explain ? sql.slice(explain[0].length) : sql;
-    const { type, columns } = await bind(duck, inner);
-    if (type !== StatementType.SELECT) throw onlyReads();
-    if (explain) return { kind: 'explain', sql, columns: (await bind(duck, sql)).columns };
-    // Not the view of the result itself.
-    if (LIST.test(sql)) return { kind: 'columns', sql: `FROM (${bare(sql)}) WHERE name <> 'tidemark result'`, columns };
-    // Neither is a query of its own for a view.
-    const wrapped = OF_COLUMNS.test(sql) || SUMMARIZE.test(sql) ? `FROM (${bare(sql)}\n)` : sql;
-    return { kind: OF_COLUMNS.test(sql) ? 'columns' : 'rows', sql: wrapped, columns };
+    // Errors then come with the place in the statement.
+    await duck.run('SET errors_as_json = true');
+    try {
+      const { type, columns } = await bind(duck, inner);
+      if (type !== StatementType.SELECT) throw onlyReads();
+      if (explain) return { kind: 'explain', sql, columns: [] };
+      return { ...asQuery(sql), columns };
+    } catch (error) {
+      const missing = missingTable(error, inner);
+      if (missing) return { missing, error: queryInvalid(error, inner) };
+      throw queryInvalid(error, inner);
+    } finally {
+      await duck.run('RESET errors_as_json');
+    }
   }, signal);
 }
 
@@ -54,34 +63,31 @@ async function bind(
   duck: DuckDBConnection,
   sql: string,
 ): Promise<{ type: StatementType; columns: Statement['columns'] }> {
+  const statements = await duck.extractStatements(sql);
+  // A PIVOT without its list of values is several in DuckDB's eyes.
+  if (statements.count !== 1) throw onlyReads();
+  const prepared = await statements.prepare(0);
   try {
-    // Errors then come with the place in the statement.
-    await duck.run('SET errors_as_json = true');
-    const statements = await duck.extractStatements(sql);
-    // A PIVOT without its list of values is several in DuckDB's eyes.
-    if (statements.count !== 1) throw onlyReads();
-    const prepared = await statements.prepare(0);
-    try {
-      if (prepared.parameterCount > 0) {
-        throw new TidemarkError('USAGE', 'the statement has parameters, and there are no values for them');
-      }
-      const columns = Array.from({ length: prepared.columnCount }, (_, i) => ({
-        name: prepared.columnName(i),
-        type: prepared.columnType(i),
-      }));
-      return { type: prepared.statementType, columns };
-    } finally {
-      prepared.destroySync();
+    if (prepared.parameterCount > 0) {
+      throw new TidemarkError('QUERY_INVALID', 'the statement has parameters, and there are no values for them');
     }
-  } catch (error) {
-    throw queryInvalid(error, sql);
+    const columns = Array.from({ length: prepared.columnCount }, (_, i) => ({
+      name: prepared.columnName(i),
+      type: prepared.columnType(i),
+    }));
+    return { type: prepared.statementType, columns };
   } finally {
-    await duck.run('RESET errors_as_json').catch(() => {});
+    prepared.destroySync();
   }
 }
 
-function bare(sql: string): string {
-  return sql.replace(/[\s;]+$/, '');
+/** As a query for a view: the short forms are none by themselves. */
+function asQuery(sql: string): Pick<Statement, 'kind' | 'sql'> {
+  const bare = sql.replace(/[\s;]+$/, '');
+  // Not the view of the result itself.
+  if (LIST.test(sql)) return { kind: 'columns', sql: `FROM (${bare}\n) WHERE name <> 'tidemark result'` };
+  if (OF_COLUMNS.test(sql)) return { kind: 'columns', sql: `FROM (${bare}\n)` };
+  return { kind: 'rows', sql: SUMMARIZE.test(sql) ? `FROM (${bare}\n)` : sql };
 }
 
 function onlyReads(): TidemarkError {

@@ -11,13 +11,12 @@ import { type QueryColumn, rawColumns, stagedColumns } from './columns.ts';
 import type { Scan } from './filters.ts';
 import { folderOf, type NamedTable, unknownTable } from './names.ts';
 import { type FileBounds, mayMatch } from './prune.ts';
-import type { ViewName } from './views.ts';
 
 /** A file that a scan needs. `key`: in the lake. */
 export type NeededFile = { key: string; bytes: number; vector: DeletionVectorRef | null };
 
 export type QueryTable = {
-  view: ViewName;
+  named: NamedTable;
   /** Below it lie its files: a key of the lake, without a slash at its end. */
   root: string;
   columns: QueryColumn[];
@@ -33,23 +32,14 @@ export type TableSources = {
   state: () => Promise<StateStore>;
 };
 
-/** `version`: of each staged table, instead of the newest. Throws TABLE_UNKNOWN, STAGED_*, STATE_*, USAGE. */
-export async function openTables(
+/** `version`: of a staged table, instead of the newest. Throws TABLE_UNKNOWN, STAGED_*, STATE_*. */
+export function openTable(
   sources: TableSources,
-  named: readonly NamedTable[],
+  named: NamedTable,
   version: number | undefined,
   signal: AbortSignal,
-): Promise<QueryTable[]> {
-  if (version !== undefined && (named.length !== 1 || named[0].kind !== 'staged')) {
-    throw new TidemarkError('USAGE', '--at-version is for a statement that names one staged table', {
-      hint: 'versions count each table by itself; in raw.<name> `_tidemark_run` tells what came when',
-    });
-  }
-  return Promise.all(
-    named.map((table) =>
-      table.kind === 'raw' ? openRaw(sources, table, signal) : openStaged(sources, table, version, signal),
-    ),
-  );
+): Promise<QueryTable> {
+  return named.kind === 'raw' ? openRaw(sources, named, signal) : openStaged(sources, named, version, signal);
 }
 
 /** Every staged table. */
@@ -106,7 +96,7 @@ function stagedTable(named: NamedTable, folder: string, snapshot: Snapshot): Que
     throw new TidemarkError('STAGED_UNSUPPORTED', `${root} is partitioned, and \`query\` reads tables that are not`);
   }
   return {
-    view: { schema: 'main', name: named.name },
+    named,
     root,
     columns: stagedColumns(columns),
     async files(scans) {
@@ -151,7 +141,7 @@ async function openRaw({ table, state }: TableSources, named: NamedTable, signal
   const columns = rawColumns(raw.columns, raw.keptAsText, remembered);
   const ofPath = new Set(columns.filter((column) => column.ofPath).map(({ name }) => name));
   return {
-    view: { schema: 'raw', name: named.name },
+    named,
     root: `raw/${folder}`,
     columns,
     async files(scans) {

@@ -5,6 +5,7 @@
 
 import { ident, text, texts } from '../duckdb/literal.ts';
 import type { QueryColumn } from './columns.ts';
+import type { NamedTable } from './names.ts';
 
 /** A name for the file's path that no source's column has. */
 const PATH = '_tidemark_path';
@@ -12,15 +13,17 @@ const PATH = '_tidemark_path';
 /** The table `_tidemark_gone`: which row of which file is deleted; a file's number is its place in all files of the statement. */
 export const GONE = 'tidemark.gone';
 
-/** `schema` is `main` or `raw`. */
-export type ViewName = { schema: string; name: string };
+/** A staged table by its name alone, its history in the schema `raw`. */
+export function viewName(named: NamedTable): string {
+  return `${schemaOf(named)}.${ident(named.name)}`;
+}
 
-export function viewName({ schema, name }: ViewName): string {
-  return `${ident(schema)}.${ident(name)}`;
+export function schemaOf({ kind }: NamedTable): string {
+  return kind === 'raw' ? 'raw' : 'main';
 }
 
 /** A table without rows that stands for the view while the statement is planned. */
-export function standIn(view: ViewName, columns: readonly QueryColumn[]): string {
+export function standIn(view: NamedTable, columns: readonly QueryColumn[]): string {
   return `CREATE TABLE ${viewName(view)} (${columns.map(({ name, type }) => `${ident(name)} ${type}`).join(', ')})`;
 }
 
@@ -40,7 +43,7 @@ export type ViewFiles = {
 };
 
 /** The view over the files. A column `load_date` of their path is the date in `…/load_date=2026-01-02/x.parquet`. */
-export function viewOver(view: ViewName, columns: readonly QueryColumn[], files: ViewFiles): string {
+export function viewOver(view: NamedTable, columns: readonly QueryColumn[], files: ViewFiles): string {
   const list = columns.map(({ name, type, ofPath }) => {
     const value = ofPath ? `regexp_extract(f.${PATH}, '${name}=([0-9-]+)/[^/]*$', 1)` : `f.${ident(name)}`;
     return `CAST(${value} AS ${type}) AS ${ident(name)}`;

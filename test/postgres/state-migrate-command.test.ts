@@ -27,6 +27,7 @@ async function migrate(url: string, schema: string, json: boolean): Promise<stri
       quiet: false,
       log: silent,
       out: createOutput(stdout, { json, colors: false }),
+      stdin: async () => '',
       screen: null,
       secrets: [],
       signal: never,
