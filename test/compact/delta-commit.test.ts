@@ -161,6 +161,9 @@ test('nothing is written to a table that asks for what is not known here', async
   await expect(commit(writer, theirs, changes({ remove }), never)).rejects.toMatchObject({
     code: 'STAGED_UNSUPPORTED',
   });
+  // Nor does the commit lift the rule that it breaks.
+  const lifted = changes({ metadata: METADATA, remove });
+  await expect(commit(writer, theirs, lifted, never)).rejects.toMatchObject({ code: 'STAGED_UNSUPPORTED' });
   expect((await readSnapshot(writer, never))!.version).toBe(0);
 });
 

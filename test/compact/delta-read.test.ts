@@ -9,6 +9,7 @@ import { cleanLog } from '../../src/compact/delta/cleanup.ts';
 import { commit, type DeltaWriter } from '../../src/compact/delta/commit.ts';
 import { type HistoryEntry, history } from '../../src/compact/delta/history.ts';
 import { readSnapshot, refreshSnapshot } from '../../src/compact/delta/read-log.ts';
+import type { Lake } from '../../src/lake/lake.ts';
 import { s3Fixture } from '../s3/s3-fixture.ts';
 import {
   added,
@@ -198,6 +199,23 @@ test('versions that are not there yet, or no more, are said to be so', async () 
   expect(await readSnapshot(writer, never)).toEqual(snapshot);
 });
 
+test('a clean-up between the listing and the reading only makes it begin again', async () => {
+  const writer = newTable();
+  const snapshot = await grow(writer, 25);
+  await writeFile(logFile(writer, '_last_checkpoint'), '{"version":10,"size":9}');
+  let listings = 0;
+  const list: Lake['list'] = async function* (...given) {
+    yield* writer.lake.list(...given);
+    if (listings++ > 0) return;
+    await rm(checkpointFile(writer, 20));
+    await rm(checkpointFile(writer, 10));
+    await writeCheckpoint(writer, snapshot, NOW, never);
+    for (let version = 0; version <= 24; version++) await rm(logFile(writer, version));
+  };
+  expect(await readSnapshot({ ...writer, lake: { ...writer.lake, list } }, never)).toEqual(snapshot);
+  expect(listings).toBe(2);
+});
+
 test('a log with a hole, half a commit or no first commit is broken, not shorter', async () => {
   const writer = newTable();
   await grow(writer, 6);
@@ -252,6 +270,7 @@ test('the log is cleaned up to a checkpoint that is old enough, and what is kept
   const snapshot = await grow(writer, 25, set);
   await writeFile(logFile(writer, '00000000000000000004.crc'), '{}');
   await writeFile(logFile(writer, '00000000000000000012.00000000000000000025.compacted.json'), '{}');
+  expect(paths(await readSnapshot(writer, never, 15))).toEqual(upTo(15).filter((path) => path !== 'f1'));
   const now = Date.now();
   expect(await cleanLog(writer, snapshot, now + DAY / 2, never)).toBe(0);
   expect((await readSnapshot(writer, never, 0))!.version).toBe(0);
@@ -308,6 +327,8 @@ test('the history tells newest first what each version did, and who did it', asy
   });
   expect(all[1].metrics).toEqual({ numTargetRowsInserted: '3' });
   expect(all[1].engineInfo).toMatch(/^tidemark\/\d/);
+  await writeFile(logFile(writer, '_last_checkpoint'), '{"version":99}');
+  expect(await entries(writer)).toEqual(all);
   expect(all[2]).toMatchObject({ txns: [{ appId: 'tidemark', version: 11n }], filesAdded: 1, bytesAdded: 10 });
 });
 
