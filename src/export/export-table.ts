@@ -66,6 +66,8 @@ function openWriter(deps: ExportDeps, work: TableWork, read: Read, signal: Abort
     columns: parquetColumns(plan.columns),
     bounded: [...new Set(bounded)],
     fileBytes: settings.fileBytes,
+    // Else nobody who reads raw/ would learn that the table was emptied, or which columns it has.
+    evenEmpty: full,
     at: snapshot.at,
     createdBy: deps.createdBy,
     metadata: (run) => ({

@@ -26,6 +26,8 @@ export type RawWriterOptions = {
   /** Lake names of the columns whose bounds go into the manifest: key and cursor. */
   bounded: string[];
   fileBytes: number;
+  /** Without any row, write one file that has none: what a whole table's run leaves when the table is empty. */
+  evenEmpty: boolean;
   at: Micros;
   /** Into each file's footer. */
   metadata: (run: bigint) => Record<string, string>;
@@ -139,11 +141,13 @@ export class RawWriter {
     return result;
   }
 
-  /** Ends the last file. Null when there was no row: then nothing was planned. */
+  /** Ends the last file. Null when there was no row, and none was wanted: then nothing was planned. */
   async finish(): Promise<{ planned: PlannedRun; files: RawFile[] } | null> {
     await this.#last;
-    if (!this.#planned) return null;
+    if (!this.#planned && !this.#options.evenEmpty) return null;
+    this.#planned ??= this.#plan();
     const planned = await this.#planned;
+    if (this.#parts === 0) await this.#start();
     if (this.#open) await this.#finishFile();
     return { planned, files: this.#files };
   }
