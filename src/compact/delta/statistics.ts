@@ -7,6 +7,7 @@ import { ident } from '../../duckdb/literal.ts';
 import type { DeltaColumn, DeltaType } from './actions.ts';
 import { boundOf } from './bounds.ts';
 import { parseNumbersAsText, withMembers } from './exact-json.ts';
+import { safeBound } from './foreign-bounds.ts';
 
 /** The map `column_statistics` of DuckDB's COPY … (RETURN_STATS): a quoted column, and its facts by name. */
 export type ColumnStatistics = { key: string; value: { key: string; value: string }[] }[];
@@ -75,8 +76,8 @@ export type Statistics = {
 };
 
 /**
- * Reads an `add`'s stats, of any writer; null where there is nothing to rely on. Bounds of `columns` only: those of a timestamp depend on the type,
- * since other writers cut the greatest one to milliseconds, and are widened here.
+ * Reads an `add`'s stats, of any writer; null where there is nothing to rely on. Bounds of `columns` only, and by their types: other writers cut
+ * timestamps and round decimals, and these bounds come out wider.
  */
 export function parseStatistics(stats: string | null, columns: readonly DeltaColumn[]): Statistics | null {
   const parsed = parse(stats);
@@ -87,8 +88,10 @@ export function parseStatistics(stats: string | null, columns: readonly DeltaCol
   const nullCount = new Map<string, number>();
   for (const { name, type } of columns) {
     const [least, greatest, nulls] = [parsed.minValues?.[name], parsed.maxValues?.[name], parsed.nullCount?.[name]];
-    if (typeof least === 'string') min.set(name, least);
-    if (typeof greatest === 'string') max.set(name, isTimestamp(type) ? lastOf(greatest) : greatest);
+    const lower = typeof least === 'string' ? safeBound(type, least, 'min') : null;
+    const upper = typeof greatest === 'string' ? safeBound(type, greatest, 'max') : null;
+    if (lower !== null) min.set(name, lower);
+    if (upper !== null) max.set(name, upper);
     if (typeof nulls === 'string') nullCount.set(name, Number(nulls));
   }
   return { rows, min, max, nullCount, tight: parsed.tightBounds !== false };
@@ -110,16 +113,4 @@ function parse(stats: string | null): Parsed | null {
     // Statistics are a hint: a file without them is looked into.
     return null;
   }
-}
-
-function isTimestamp(type: DeltaType): boolean {
-  return type === 'timestamp' || type === 'timestamp_ntz';
-}
-
-/** The last microsecond that may have been cut to this: writers leave out zeros, too. */
-function lastOf(timestamp: string): string {
-  return timestamp.replace(
-    /(:\d\d:\d\d)(?:\.(\d*))?/,
-    (_, time: string, fraction = '') => `${time}.${fraction.padEnd(6, '9')}`,
-  );
 }

@@ -236,6 +236,41 @@ describe('what is read', () => {
     expect(max('2026-01-02T03:04:05.678901Z')).toBe('2026-01-02T03:04:05.678901Z');
   });
 
+  test.each<[string, string, string, string]>([
+    ['decimal(9,2)', '-1.0', '-1.00', '-1.00'],
+    ['decimal(9,2)', '5', '5.00', '5.00'],
+    ['decimal(5,0)', '1e+3', '1000', '1000'],
+    ['decimal(3,1)', '0.25', '0.1', '0.3'],
+    ['decimal(18,2)', '90071992547409.94', '90071992547409.61', '90071992547410.27'],
+    ['decimal(38,9)', '1e+29', '99999999999999644728632119949.907064437', '99999999999999999999999999999.999999999'],
+    [
+      'decimal(38,0)',
+      '-99999999999999999999999999999999999999',
+      '-99999999999999999999999999999999999999',
+      '-99999999999999644728632119949907064436',
+    ],
+    ['decimal(38,38)', '1e-38', '0.00000000000000000000000000000000000001', '0.00000000000000000000000000000000000001'],
+  ])('%s: %s may be what a double made of %s to %s', (type, value, min, max) => {
+    const stats = `{"numRecords":1,"minValues":{"d":${value}},"maxValues":{"d":${value}}}`;
+    const parsed = parseStatistics(stats, [column('d', type)])!;
+    expect([parsed.min.get('d'), parsed.max.get('d')]).toEqual([min, max]);
+  });
+
+  test('a decimal made a double lies within its bounds', () => {
+    const max = 10n ** 18n - 1n;
+    fc.assert(
+      fc.property(fc.bigInt({ min: -max, max }), fc.integer({ min: 0, max: 18 }), (unscaled, scale) => {
+        const double = Number(unscaled) / 10 ** scale;
+        const parsed = parseStatistics(`{"numRecords":1,"minValues":{"d":${double}},"maxValues":{"d":${double}}}`, [
+          column('d', `decimal(18,${scale})`),
+        ])!;
+        const [low, high] = [parsed.min, parsed.max].map((bound) => BigInt(bound.get('d')!.replace('.', '')));
+        expect(low <= unscaled && unscaled <= high).toBe(true);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
   test('with a deletion vector the bounds are no longer tight, and nothing else changes', () => {
     const stats = withVector(
       '{"numRecords":3,"minValues":{"id":12345678901234567890.10},"maxValues":{"s":"\\u0000é"}}',
