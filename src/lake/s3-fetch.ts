@@ -3,6 +3,7 @@
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { TidemarkError } from '../model/error.ts';
 import { checkKnown, type FilledFile, fillFile } from './filled-file.ts';
+import { passed } from './garbage.ts';
 import type { KnownFile } from './lake.ts';
 import { attemptLimitMs, within } from './retry.ts';
 import { BrokenAnswer, faultOf, isConditionUnmet } from './s3-fault.ts';
@@ -17,7 +18,7 @@ const PIECES_AT_ONCE = 4;
 // Up to here in one answer: S3 sends its checksum with whole objects only, and the SDK compares it.
 const WHOLE = 2 * PIECE;
 // What one write takes: sockets give some 64 KiB at a time.
-const WRITE = 512 * 1024;
+const WRITE = 256 * 1024;
 
 type Piece = { first: number; afterLast: number };
 type Fetched = { bytes: number; etag: string };
@@ -121,19 +122,24 @@ async function pour(body: Body, file: FilledFile, first: number, signal: AbortSi
   const stop = () => body.destroy?.();
   signal.addEventListener('abort', stop, { once: true });
   try {
+    // Copied together: held as they come, the socket's chunks would grow old, and old garbage is collected late.
+    const held = Buffer.allocUnsafeSlow(WRITE);
+    let filled = 0;
     let at = first;
-    let chunks: Uint8Array[] = [];
-    let held = 0;
     const write = async () => {
-      await file.write(chunks, at);
-      at += held;
-      chunks = [];
-      held = 0;
+      await file.write([held.subarray(0, filled)], at);
+      at += filled;
+      filled = 0;
     };
     for await (const chunk of body) {
-      chunks.push(chunk);
-      held += chunk.length;
-      if (held >= WRITE) await write();
+      passed(chunk.length);
+      for (let taken = 0; taken < chunk.length; ) {
+        const part = chunk.subarray(taken, taken + WRITE - filled);
+        held.set(part, filled);
+        filled += part.length;
+        taken += part.length;
+        if (filled === WRITE) await write();
+      }
     }
     await write();
     return at - first;
