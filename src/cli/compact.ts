@@ -12,7 +12,7 @@ import { compactProgress } from './compact-progress.ts';
 import { compactJson, printCompacted } from './compact-result.ts';
 import type { CommandContext } from './context.ts';
 import { exitCodeOfTables } from './exit-code.ts';
-import { type Engine, openEngine } from './open-engine.ts';
+import { openEngine } from './open-engine.ts';
 import { openStateOf } from './open-source.ts';
 import { stagedTables } from './staged-tables.ts';
 import { parseTime } from './typed-time.ts';
@@ -38,7 +38,7 @@ export async function runCompact(options: CompactOptions, context: CommandContex
     state,
     lake,
     spool: engine.spool,
-    connect: connections(engine),
+    connect: engine.connect,
     table: (root) => ({
       lake,
       root,
@@ -76,9 +76,9 @@ export async function runCompact(options: CompactOptions, context: CommandContex
 }
 
 /** Raw bytes of one batch; uncompressed they are about ten times as many, which DuckDB sorts by spilling. */
-const MOST_BATCH_BYTES = 128 * 2 ** 20;
+const MOST_BATCH_BYTES = 512 * 2 ** 20;
 /** A batch, what DuckDB spills of it, and what is written of it have room in the spool. */
-const SPOOL_PARTS = 16;
+const SPOOL_PARTS = 10;
 
 function rebuildOf({ rebuild, asOf, optimize }: CompactOptions): { asOf: bigint | null } | null {
   if (asOf !== undefined && !rebuild) {
@@ -93,17 +93,4 @@ function rebuildOf({ rebuild, asOf, optimize }: CompactOptions): { asOf: bigint 
   }
   if (!rebuild) return null;
   return { asOf: asOf === undefined ? null : parseTime(asOf, '--as-of') };
-}
-
-/** Two: statements of one thread side by side are as fast as one statement of two threads, with half the memory. */
-function connections(engine: Engine): CompactDeps['connect'] {
-  let opened: ReturnType<CompactDeps['connect']> | undefined;
-  const open = async () => {
-    const duck = await engine.duck();
-    return [await duck.connect(), await duck.connect()] as const;
-  };
-  return () => {
-    opened ??= open();
-    return opened;
-  };
 }

@@ -9,8 +9,11 @@ import { displayName } from '../model/table.ts';
 import { nextBatch } from './batches.ts';
 import { type Compacted, conflict, land, type Work } from './compact-table.ts';
 import type { Snapshot } from './delta/actions.ts';
+import type { DeltaWriter } from './delta/commit.ts';
+import { checkWritable } from './delta/protocol.ts';
 import { readSnapshot } from './delta/read-log.ts';
 import { snapshotAfter } from './delta/replay.ts';
+import { isCode } from './delta/table.ts';
 import { optimizeStep } from './optimize.ts';
 import { stepOfRuns } from './runs-step.ts';
 import { discardFiles } from './staged-files.ts';
@@ -25,10 +28,11 @@ export async function rebuildTable(
   signal: AbortSignal,
 ): Promise<Compacted> {
   const engine = { ...deps, connections: await deps.connect() };
-  const settings = asOf === null ? work.settings : { ...work.settings, folder: asOfFolder(work.settings.folder, asOf) };
+  const folder = asOf === null ? work.settings.folder : asOfFolder(work.settings.folder, asOf);
+  const settings = { ...work.settings, folder, merge: 'rewrite' as const };
   const built = await build(engine, { ...work, settings }, work.settings.folder, asOf, signal);
   const table = deps.table(`staged/${settings.folder}`);
-  const old = await readSnapshot(table, signal);
+  const old = await readOld(table, deps, signal);
   const now = deps.clock();
   const remove = [...(old?.files.values() ?? [])].map((add) => removeOf(add, now, true));
   const add = [...built.snapshot.files.values()].map((file) => ({ ...file, dataChange: true }));
@@ -37,6 +41,22 @@ export async function rebuildTable(
   const snapshot = await land(built.staging, old, step, what, signal);
   if (snapshot === 'conflict') throw conflict(work);
   return { snapshot, counts: step.counts, compacted: true, optimized: true };
+}
+
+/** Null where there is no table, or none that can be read or written on: its log is removed, for the new one begins where it did. */
+async function readOld(table: DeltaWriter, { lake, log }: CompactDeps, signal: AbortSignal): Promise<Snapshot | null> {
+  try {
+    const old = await readSnapshot(table, signal);
+    if (old) checkWritable(old.protocol, old.metadata);
+    return old;
+  } catch (error) {
+    if (!isCode(error, 'STAGED_BROKEN', 'STAGED_UNSUPPORTED')) throw error;
+    log.warn({ root: table.root, err: error }, 'the old log is removed');
+    const keys: string[] = [];
+    for await (const { key } of lake.list(`${table.root}/_delta_log/`, signal)) keys.push(key);
+    await lake.delete(keys, signal);
+    return null;
+  }
 }
 
 type Built = { snapshot: Snapshot; staging: Staging; through: bigint; counts: typeof NO_COUNTS };
@@ -63,7 +83,7 @@ async function build(
     const before: Built | null = built;
     const { staging, step } = await stepOfRuns(engine, work, snapshotOf(before), runs, signal);
     advance(staging, step, runs.at(-1)!.run);
-    await discardFiles(engine, staging.root, replaced(before, step), signal);
+    await discardFiles(engine, staging.root, replaced(step), signal);
     work.progress(runs.reduce((sum, run) => sum + Number(run.bytes), 0));
   }
   const done = built as Built | null;
@@ -72,7 +92,7 @@ async function build(
   const step = await optimizeStep(done.staging, done.snapshot, () => {}, signal);
   if (step !== null) {
     advance(done.staging, step, done.through);
-    await discardFiles(engine, done.staging.root, replaced(before, step), signal);
+    await discardFiles(engine, done.staging.root, replaced(step), signal);
   }
   return built!;
 }
@@ -88,9 +108,10 @@ function nothingThere({ settings }: Work, asOf: bigint | null): TidemarkError {
 const through = (built: Built | null) => built?.through ?? 0n;
 const snapshotOf = (built: Built | null) => built?.snapshot ?? null;
 
-/** The files of the step before that this one wrote again: no log ever names them. */
-function replaced(built: Built | null, step: Step) {
-  return step.remove.flatMap(({ path }) => built?.snapshot.files.get(path) ?? []);
+/** The files of the steps before that this one wrote again: no log ever names them. Not those that stay with more of their rows marked. */
+function replaced(step: Step): RemoveFile[] {
+  const kept = new Set(step.add.map(({ path }) => path));
+  return step.remove.filter(({ path }) => !kept.has(path));
 }
 
 /** `invoice_as_of_20261120T102230Z`. */

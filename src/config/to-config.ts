@@ -39,7 +39,7 @@ export function toConfig(parsed: ParsedConfig, file: string): Config {
       path: absolute(spool.path) ?? path.join(os.tmpdir(), `tidemark-${os.userInfo().uid}`),
       limitBytes: spool.limit ?? 4 * 2 ** 30,
     },
-    memoryBytes: parsed.memory ?? 192 * 2 ** 20,
+    memoryBytes: parsed.memory ?? 128 * 2 ** 20,
     defaults: {
       lateMs: defaults.late ?? 3_600_000,
       marginMs: defaults.margin ?? 10_000,
