@@ -4,9 +4,9 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { DuckConnection } from '../duckdb/duck.ts';
-import { ident, text, texts } from '../duckdb/literal.ts';
+import { text, texts } from '../duckdb/literal.ts';
 import type { AddFile, DeltaColumn } from './delta/actions.ts';
-import { type ColumnStatistics, isFloat, statisticsOf } from './delta/statistics.ts';
+import { fileStatistics, type WrittenFile } from './delta/file-statistics.ts';
 import type { EngineDeps } from './work.ts';
 
 export type FileOptions = {
@@ -25,12 +25,7 @@ const GROUP_ROWS = 61_440;
 const GROUP_BYTES = 24 * 2 ** 20;
 const VECTOR = 2_048;
 
-type Written = {
-  filename: string;
-  count: bigint;
-  file_size_bytes: bigint;
-  column_statistics: ColumnStatistics;
-};
+type Written = WrittenFile & { file_size_bytes: bigint };
 
 /** Runs `select` (which names its columns as the table does) into files of the lake; none where it has no rows. */
 export async function writeFiles(
@@ -129,40 +124,23 @@ async function landFiles(
   signal: AbortSignal,
 ): Promise<AddFile[]> {
   const adds: AddFile[] = [];
-  for (const { filename, count, file_size_bytes, column_statistics } of written) {
+  for (const file of written) {
     await deps.step('file-written');
-    const noNan = await columnsWithoutNan(connection, filename, columns, signal);
+    const stats = await fileStatistics(connection, file, columns, key, signal);
     const name = `${randomUUID()}.parquet`;
-    await deps.spool.land(filename, `${root}/${name}`, signal);
+    await deps.spool.land(file.filename, `${root}/${name}`, signal);
     await deps.step('file-landed');
     adds.push({
       path: name,
       partitionValues: {},
-      size: Number(file_size_bytes),
+      size: Number(file.file_size_bytes),
       modificationTime: deps.clock(),
       dataChange,
-      stats: statisticsOf(columns, Number(count), column_statistics, { always: key, noNan }),
+      stats,
       deletionVector: null,
     });
   }
   return adds;
-}
-
-/** DuckDB tells of NaN in a file's last row group only; one that is not known of lies outside of the bounds. */
-async function columnsWithoutNan(
-  connection: DuckConnection,
-  file: string,
-  columns: DeltaColumn[],
-  signal: AbortSignal,
-): Promise<Set<string>> {
-  const floats = columns.filter(({ type }) => isFloat(type));
-  if (floats.length === 0) return new Set();
-  const tests = floats.map(({ name }, i) => `count(*) FILTER (isnan(${ident(name)})) AS n${i}`);
-  const [found] = await connection.rows<Record<string, bigint>>(
-    `SELECT ${tests} FROM read_parquet(${text(file)})`,
-    signal,
-  );
-  return new Set(floats.flatMap(({ name }, i) => (found[`n${i}`] === 0n ? [name] : [])));
 }
 
 /** Rows of a row group: fewer where rows are wide. A multiple of DuckDB's vectors. */
