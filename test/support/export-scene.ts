@@ -12,6 +12,7 @@ import { createDatabase, type TestDatabase } from './postgres.ts';
 export type SceneConfig = {
   source?: object;
   state?: object;
+  spool?: object;
   lake?: string;
   s3?: object;
   defaults?: object;
