@@ -41,7 +41,7 @@ export async function batchColumns(
 export function stagingOf(
   deps: EngineDeps,
   { folder, merge, keyIsPrimary }: CompactSettings,
-  key: string[],
+  key: Pick<Staging, 'key' | 'equality'>,
   { columns, outdated }: BatchColumns,
   files: { bytes: number; rows: number }[],
 ): Staging {
@@ -52,7 +52,7 @@ export function stagingOf(
     table: deps.table(root),
     mode: merge,
     keyIsPrimary,
-    key,
+    ...key,
     columns,
     outdated,
     rowBytes: rowBytes(files, columns.length),

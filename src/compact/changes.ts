@@ -6,9 +6,9 @@
 import type { DuckConnection } from '../duckdb/duck.ts';
 import { ident } from '../duckdb/literal.ts';
 import { ADDED_COLUMNS } from '../model/column-names.ts';
-import type { DeltaColumn } from './delta/actions.ts';
-import { refuseNull, refuseTwice } from './keys.ts';
+import { compared, refuseNull, refuseTwice } from './keys.ts';
 import { columnsOf, keyIndexes, scan, selectColumns } from './read-files.ts';
+import type { Staging } from './staging.ts';
 
 export type Changes = { rows: number; deletes: number };
 
@@ -19,17 +19,17 @@ const OP = ident(ADDED_COLUMNS.op);
 export async function loadChanges(
   connection: DuckConnection,
   paths: string[],
-  { columns, key, runs }: { columns: DeltaColumn[]; key: string[]; runs: number },
+  { columns, key, equality, runs }: Pick<Staging, 'columns' | 'key' | 'equality'> & { runs: number },
   signal: AbortSignal,
 ): Promise<Changes> {
   const found = await columnsOf(connection, paths, signal);
-  const keys = key.map((name) => `r.${ident(name)}`);
+  const same = key.map((name, i) => compared(`r.${ident(name)}`, equality[i]));
   // Two narrow passes instead of a window over whole rows, which needs memory for all of them.
   const newest =
     runs === 1
       ? ''
-      : `JOIN (SELECT ${keys.join(', ')}, max(${RUN}) AS newest FROM ${scan(paths)} r GROUP BY ALL) n
-         ON ${key.map((name) => `r.${ident(name)} = n.${ident(name)}`).join(' AND ')} AND r.${RUN} = n.newest`;
+      : `JOIN (SELECT ${same.map((value, i) => `${value} AS k${i}`).join(', ')}, max(${RUN}) AS newest FROM ${scan(paths)} r GROUP BY ALL) n
+         ON ${same.map((value, i) => `${value} = n.k${i}`).join(' AND ')} AND r.${RUN} = n.newest`;
   await connection.run(
     `CREATE OR REPLACE TABLE changes AS
      SELECT ${selectColumns(columns, found, 'r')}, r.${OP} AS op FROM ${scan(paths)} r ${newest}`,
@@ -39,7 +39,7 @@ export async function loadChanges(
   await refuseTwice(
     connection,
     'changes',
-    keyIndexes(columns, key).map((i) => `c${i}`),
+    keyIndexes(columns, key).map((column, i) => compared(`c${column}`, equality[i])),
     signal,
   );
   const [counts] = await connection.rows<{ rows: bigint; deletes: bigint }>(

@@ -97,7 +97,7 @@ async function optimizeTable(
   let snapshot = before;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const columns = { columns: snapshot.metadata.columns, outdated: false };
-    const key = keyOf(snapshot) ?? [];
+    const key = { key: keyOf(snapshot) ?? [], equality: [] };
     const staging = stagingOf(deps, work.settings, key, columns, sizesOf(snapshot));
     const step = await optimizeStep(staging, snapshot, work.progress, signal);
     if (step === null) return { snapshot, counts: NO_COUNTS, optimized: true };

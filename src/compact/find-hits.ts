@@ -12,8 +12,8 @@ const MOST = 16;
 
 /** Fills `hits` and, for these files, `gone`. */
 export async function addCandidates(staging: Staging, files: LiveFile[], signal: AbortSignal): Promise<void> {
-  const { deps, root, columns, key } = staging;
-  const keys = keyIndexes(columns, key).map((column, i) => ({ name: key[i], column }));
+  const { deps, root, columns, key, equality } = staging;
+  const keys = keyIndexes(columns, key).map((column, i) => ({ name: key[i], column, equality: equality[i] }));
   await loadVectors(deps.lake, deps.connections[0], root, files, signal);
   await sideBySide(
     deps.connections,

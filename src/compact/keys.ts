@@ -3,7 +3,17 @@
 import type { DuckConnection } from '../duckdb/duck.ts';
 import { ident } from '../duckdb/literal.ts';
 import { TidemarkError } from '../model/error.ts';
+import type { KeyEquality } from '../model/run.ts';
 import { scan } from './read-files.ts';
+
+/** SQL of a key's value that is the same for values that Postgres takes as equal: citext in another case, `1.0` and `1.00`. */
+export function compared(value: string, equality: KeyEquality | undefined): string {
+  if (equality === 'case') return `lower(${value})`;
+  if (equality === 'number') {
+    return `CASE WHEN contains(${value}, '.') THEN rtrim(rtrim(${value}, '0'), '.') ELSE ${value} END`;
+  }
+  return value;
+}
 
 /** Throws STAGED_KEY when a row of the files has no value in a key column. */
 export async function refuseNull(

@@ -9,6 +9,7 @@ import { text } from '../duckdb/literal.ts';
 import type { AddFile, DeltaColumn } from './delta/actions.ts';
 import { parseStatistics, type Statistics } from './delta/statistics.ts';
 import { keyIndexes } from './read-files.ts';
+import type { Staging } from './staging.ts';
 import { duckTypeOf } from './types.ts';
 
 export type LiveFile = AddFile & { file: number; rows: number; statistics: Statistics | null };
@@ -42,9 +43,17 @@ export async function loadLive(
 }
 
 /** The files whose key range holds a changed key. */
-export async function candidates(connection: DuckConnection, key: number[], signal: AbortSignal): Promise<number[]> {
-  const within = key.map(
-    (c, i) => `(l.min${i} IS NULL OR ch.c${c} >= l.min${i}) AND (l.max${i} IS NULL OR ch.c${c} <= l.max${i})`,
+export async function candidates(
+  connection: DuckConnection,
+  key: number[],
+  equality: Staging['equality'],
+  signal: AbortSignal,
+): Promise<number[]> {
+  const within = key.map((c, i) =>
+    // What is equal may lie outside of the other's bounds.
+    equality[i]
+      ? 'true'
+      : `(l.min${i} IS NULL OR ch.c${c} >= l.min${i}) AND (l.max${i} IS NULL OR ch.c${c} <= l.max${i})`,
   );
   const rows = await connection.rows<{ file: number }>(
     `SELECT file FROM live l WHERE EXISTS (SELECT 1 FROM changes ch WHERE ${within.join(' AND ')}) ORDER BY file`,

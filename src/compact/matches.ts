@@ -6,6 +6,8 @@
 import type { DuckConnection } from '../duckdb/duck.ts';
 import { ident, texts } from '../duckdb/literal.ts';
 import { TidemarkError } from '../model/error.ts';
+import type { KeyEquality } from '../model/run.ts';
+import { compared } from './keys.ts';
 
 export async function emptyHits(connection: DuckConnection, signal: AbortSignal): Promise<void> {
   await connection.run('CREATE OR REPLACE TABLE hits (file INTEGER, "row" BIGINT, change BIGINT)', signal);
@@ -15,10 +17,15 @@ export async function emptyHits(connection: DuckConnection, signal: AbortSignal)
 export async function addHits(
   connection: DuckConnection,
   files: { file: number; path: string }[],
-  key: { name: string; column: number }[],
+  key: { name: string; column: number; equality: KeyEquality | undefined }[],
   signal: AbortSignal,
 ): Promise<void> {
-  const equal = key.map(({ name, column }) => `f.${ident(name)} = c.c${column}`).join(' AND ');
+  const equal = key
+    .map(
+      ({ name, column, equality }) =>
+        `${compared(`f.${ident(name)}`, equality)} = ${compared(`c.c${column}`, equality)}`,
+    )
+    .join(' AND ');
   const numbers = `[${files.map(({ file }) => file).join(', ')}]`;
   const paths = texts(files.map(({ path }) => path));
   await connection.run(

@@ -24,16 +24,16 @@ export async function mergeStep(
   raw: { paths: string[]; runs: number },
   signal: AbortSignal,
 ): Promise<Step> {
-  const { deps, columns, key, mode } = staging;
+  const { deps, columns, key, equality, mode } = staging;
   const main = deps.connections[0];
-  const changes = await loadChanges(main, raw.paths, { columns, key, runs: raw.runs }, signal);
+  const changes = await loadChanges(main, raw.paths, { columns, key, equality, runs: raw.runs }, signal);
   await deps.step('changes-read');
   const files = liveFiles(snapshot.files.values(), columns);
   const keys = keyIndexes(columns, key);
   await loadLive(main, files, { columns, key }, signal);
   await emptyGone(main, signal);
   await emptyHits(main, signal);
-  const found = (await candidates(main, keys, signal)).map((file) => files[file]);
+  const found = (await candidates(main, keys, equality, signal)).map((file) => files[file]);
   await addCandidates(staging, found, signal);
   const hits = await settleHits(main, signal);
   const ranks = await keyRanks(main, signal);

@@ -83,7 +83,7 @@ async function build(
     const before: Built | null = built;
     const { staging, step } = await stepOfRuns(engine, work, snapshotOf(before), runs, signal);
     advance(staging, step, runs.at(-1)!.run);
-    await discardFiles(engine, staging.root, replaced(step), signal);
+    await discardFiles(engine, staging.root, replaced(before, step), signal);
     work.progress(runs.reduce((sum, run) => sum + Number(run.bytes), 0));
   }
   const done = built as Built | null;
@@ -92,7 +92,7 @@ async function build(
   const step = await optimizeStep(done.staging, done.snapshot, () => {}, signal);
   if (step !== null) {
     advance(done.staging, step, done.through);
-    await discardFiles(engine, done.staging.root, replaced(step), signal);
+    await discardFiles(engine, done.staging.root, replaced(before, step), signal);
   }
   return built!;
 }
@@ -108,10 +108,9 @@ function nothingThere({ settings }: Work, asOf: bigint | null): TidemarkError {
 const through = (built: Built | null) => built?.through ?? 0n;
 const snapshotOf = (built: Built | null) => built?.snapshot ?? null;
 
-/** The files of the steps before that this one wrote again: no log ever names them. Not those that stay with more of their rows marked. */
-function replaced(step: Step): RemoveFile[] {
-  const kept = new Set(step.add.map(({ path }) => path));
-  return step.remove.filter(({ path }) => !kept.has(path));
+/** The files of the step before that this one wrote again: no log ever names them. */
+function replaced(built: Built | null, step: Step) {
+  return step.remove.flatMap(({ path }) => built?.snapshot.files.get(path) ?? []);
 }
 
 /** `invoice_as_of_20261120T102230Z`. */

@@ -6,7 +6,7 @@
 import { ident } from '../duckdb/literal.ts';
 import type { RawRun } from '../state/raw-runs.ts';
 import type { AddFile, Snapshot } from './delta/actions.ts';
-import { refuseNull, refuseTwice } from './keys.ts';
+import { compared, refuseNull, refuseTwice } from './keys.ts';
 import { columnsOf, keyIndexes, namedColumns, scan, selectColumns } from './read-files.ts';
 import { sorted } from './rewrite.ts';
 import { writeSorted } from './staged-files.ts';
@@ -29,7 +29,13 @@ export async function replaceStep(
     const main = deps.connections[0];
     if (key.length > 0) await refuseNull(main, paths, key, signal);
     // A primary key needs no second look, which has every key of the table in memory.
-    if (key.length > 0 && !staging.keyIsPrimary) await refuseTwice(main, scan(paths), key.map(ident), signal);
+    if (key.length > 0 && !staging.keyIsPrimary)
+      await refuseTwice(
+        main,
+        scan(paths),
+        key.map((name, i) => compared(ident(name), staging.equality[i])),
+        signal,
+      );
     const found = await columnsOf(main, paths, signal);
     const select = `SELECT ${namedColumns(columns)} FROM (SELECT ${selectColumns(columns, found, 'r')} FROM ${scan(paths)} r)`;
     add.push(

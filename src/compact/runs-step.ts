@@ -30,7 +30,8 @@ export async function stepOfRuns(
 ): Promise<{ staging: Staging; step: Step; overlapping: boolean }> {
   const { settings } = work;
   const main = deps.connections[0];
-  const key = keyColumnsOf(work.columns).map(({ name }) => name);
+  const noted = keyColumnsOf(work.columns);
+  const key = { key: noted.map(({ name }) => name), equality: noted.map(({ equality }) => equality) };
   const files = runs.flatMap((run) => run.files);
   await using stack = new AsyncDisposableStack();
   const read = async ({ key: raw, bytes }: { key: string; bytes: number }) =>
@@ -43,7 +44,7 @@ export async function stepOfRuns(
     const { overlapping, ...step } = await replaceStep(staging, snapshot, runs[0], signal);
     return { staging, step, overlapping };
   }
-  refuseOtherKey(snapshot, key, settings);
+  refuseOtherKey(snapshot, key.key, settings);
   const paths: string[] = [];
   for (const file of files) paths.push(await read(file));
   const columns = await batchColumns(main, snapshot, paths, only(work), signal);

@@ -2,6 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
+import type { KeyEquality } from '../model/run.ts';
 import type { AddFile, Commit, DeltaColumn, Metadata, Protocol, RemoveFile, Snapshot } from './delta/actions.ts';
 import type { DeltaWriter } from './delta/commit.ts';
 import { protocolFor } from './delta/protocol.ts';
@@ -18,6 +19,8 @@ export type Staging = {
   columns: DeltaColumn[];
   /** In the lake's names; empty: the table has none. */
   key: string[];
+  /** Of each of the key's columns: how its values compare, where not as they are. */
+  equality: (KeyEquality | undefined)[];
   /** Postgres has checked that it is unique. */
   keyIsPrimary: boolean;
   /** Columns that files must not have as they are now: their type was widened, or they are gone. */

@@ -27,7 +27,7 @@ export type Cutoffs = {
 };
 
 /** Between writing a file and committing it a large compaction may take hours; so an orphan is at least this old, whatever the retention. */
-export const LEAST_ORPHAN_MS = 86_400_000;
+const LEAST_ORPHAN_MS = 86_400_000;
 
 export function cutoffs(now: number, retentionMs: number): Cutoffs {
   return { removed: now - retentionMs, orphaned: now - Math.max(retentionMs, LEAST_ORPHAN_MS) };

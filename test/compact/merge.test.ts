@@ -52,3 +52,18 @@ describe.each(['rewrite', 'vectors'] as const)('merge: %s', (merge) => {
     expect(await compactor.compact(table, { merge })).toMatchObject({ state: 'nothing', version: 1 });
   });
 });
+
+test('keys that Postgres takes as equal are one row: citext in another case, 1.0 and 1.00', async () => {
+  await database.query('create extension citext');
+  await database.query('create table tag (name citext, level numeric, note text, primary key (name, level))');
+  await database.query(`insert into tag values ('Red', 1.0, 'a'), ('Blue', 2, 'b'), ('Green', 10, 'c')`);
+  await exporter.run('tag');
+  await compactor.compact('tag');
+  await database.query(`update tag set name = 'RED', level = 1.00, note = 'x' where name = 'red'`);
+  await database.query(`update tag set note = 'y' where name = 'green'`);
+  await exporter.run('tag');
+  await database.query(`update tag set name = 'bLUE' where name = 'blue'`);
+  await exporter.run('tag');
+  expect(await compactor.compact('tag')).toMatchObject({ inserted: 0, updated: 3 });
+  expect(await compactor.rows('tag')).toEqual(await source('tag'));
+});
