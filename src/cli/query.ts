@@ -48,7 +48,8 @@ export async function runQuery(options: QueryOptions, context: CommandContext): 
     await writeExplained(connection, statement.sql, format, options.output, context);
   } else {
     const names = statement.columns.map((_, i) => `c${i}`);
-    const result = { connection, columns: statement.columns, from: `${RESULT} AS result(${names.join(', ')})` };
+    const from = `${RESULT} AS result(${names.join(', ')})`;
+    const result = { connection, columns: statement.columns, from, again: statement.again };
     await writeResult(result, format, { output: options.output, path: engine.spool.path('result.parquet') }, context);
   }
   signal.throwIfAborted();

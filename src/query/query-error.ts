@@ -32,6 +32,12 @@ export function queryInvalid(error: unknown, sql: string): unknown {
   });
 }
 
+/** For what fails before a row was read, such as 'x'::int: the statement itself is at fault. */
+export function blameStatement(error: unknown): never {
+  if (!(error instanceof TidemarkError) || error.code !== 'QUERY_FAILED') throw error;
+  throw new TidemarkError('QUERY_INVALID', error.message, { cause: error });
+}
+
 /** The table that the statement names and DuckDB has not; null when the error is another one. `error`: as for queryInvalid(). */
 export function missingTable(error: unknown, sql: string): NamedTable | null {
   const said = error instanceof Error ? parse(error.message) : null;

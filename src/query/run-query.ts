@@ -13,6 +13,8 @@ import type { Spool } from '../spool/spool.ts';
 import type { Scan } from './filters.ts';
 import { bringFiles, deletedRows, type FetchProgress, filesFolder, type LocalTable } from './local-files.ts';
 import { type NamedTable, sameTable } from './names.ts';
+import { blameStatement } from './query-error.ts';
+import type { Result } from './result.ts';
 import { checkStatement, listsTables, planScans, type Statement } from './statement.ts';
 import { openTable, type QueryTable, stagedFolders, type TableSources } from './tables.ts';
 import { carrier, GONE, schemaOf, standIn, viewName, viewOver } from './views.ts';
@@ -28,7 +30,7 @@ export type QueryDeps = TableSources & {
 export const RESULT = '"tidemark result"';
 
 /**
- * Makes everything ready for the statement, and leaves the connection in a transaction. The files stay until `stack` is
+ * Makes everything ready for the statement, and leaves the connection in a transaction; `again` does so when that was rolled back. The files stay until `stack` is
  * disposed of. Throws QUERY_INVALID, USAGE, TABLE_UNKNOWN, STAGED_*, STATE_*, LAKE_*, SPOOL_FULL.
  */
 export async function prepareQuery(
@@ -37,7 +39,7 @@ export async function prepareQuery(
   version: number | undefined,
   stack: AsyncDisposableStack,
   signal: AbortSignal,
-): Promise<Statement> {
+): Promise<Statement & Pick<Result, 'again'>> {
   const { connection, lake, spool } = deps;
   const run = (statement: string) => connection.run(statement, signal);
   await mkdir(filesFolder(spool), { recursive: true });
@@ -48,16 +50,26 @@ export async function prepareQuery(
   const { statement, tables } = await bindStatement(deps, sql, version, signal);
   // One now() for the plan that leaves files out and for the statement itself.
   await run('BEGIN');
-  if (statement.kind !== 'explain') await run(`CREATE TEMP VIEW ${RESULT} AS ${statement.sql}`);
+  // A PRAGMA passes for a SELECT until here.
+  const view = async () => {
+    if (statement.kind !== 'explain') await run(`CREATE TEMP VIEW ${RESULT} AS ${statement.sql}`);
+  };
+  await view().catch(blameStatement);
+  let local: LocalTable[] = [];
   if (statement.kind !== 'columns') {
     const scans = await planScans(connection, statement, signal);
     const needed = await Promise.all(
       tables.map(async (table) => ({ table, files: await table.files(scansOfTable(scans, table), signal) })),
     );
-    await makeViews(deps, await bringFiles(deps, needed, deps.limitBytes, stack, signal), signal);
+    local = await bringFiles(deps, needed, deps.limitBytes, stack, signal);
+    await makeViews(deps, local, signal);
   }
   await run('SET lock_configuration = true');
-  return statement;
+  const again = async () => {
+    await view();
+    await makeViews(deps, local, signal);
+  };
+  return { ...statement, again };
 }
 
 /** Opens one table after another, until DuckDB finds everything that the statement names; of each there is one without rows then. */

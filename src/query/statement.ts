@@ -6,7 +6,7 @@ import { text } from '../duckdb/literal.ts';
 import { TidemarkError } from '../model/error.ts';
 import { type Scan, scansOf } from './filters.ts';
 import type { NamedTable } from './names.ts';
-import { missingTable, queryInvalid } from './query-error.ts';
+import { blameStatement, missingTable, queryInvalid } from './query-error.ts';
 
 /** `explain`: its rows are DuckDB's own text. `columns`: what only needs the columns of the tables, no row. */
 export type StatementKind = 'rows' | 'explain' | 'columns';
@@ -40,7 +40,7 @@ export async function checkStatement(
 ): Promise<Statement | { missing: NamedTable; error: unknown }> {
   const explain = EXPLAIN.exec(sql);
   // EXPLAIN ANALYZE runs whatever it explains.
-  const inner = explain ? sql.slice(explain[0].length) : sql;
+  const inner = explain ? blanked(explain[0]) + sql.slice(explain[0].length) : sql;
   return connection.use(async (duck) => {
     // Errors then come with the place in the statement.
     await duck.run('SET errors_as_json = true');
@@ -57,6 +57,11 @@ export async function checkStatement(
       await duck.run('RESET errors_as_json');
     }
   }, signal);
+}
+
+/** Blanks in the place of the text: what follows keeps its line and column. */
+function blanked(text: string): string {
+  return text.replace(/[^\n]/g, (character) => ' '.repeat(Buffer.byteLength(character)));
 }
 
 async function bind(
@@ -108,12 +113,6 @@ const OPTIMIZERS = new Set([
   'deliminator',
 ]);
 
-/** No row was read yet: what fails, such as 'x'::int, is in the statement itself. */
-function rethrowInvalid(error: unknown): never {
-  if (!(error instanceof TidemarkError) || error.code !== 'QUERY_FAILED') throw error;
-  throw new TidemarkError('QUERY_INVALID', error.message, { cause: error });
-}
-
 /** The filters that each scan of the statement applies; null: not known. */
 export async function planScans(
   connection: DuckConnection,
@@ -127,7 +126,7 @@ export async function planScans(
   const others = all.map(({ name }) => name).filter((name) => !OPTIMIZERS.has(name));
   await connection.run(`SET disabled_optimizers = ${text(others.join(','))}`, signal);
   const serialize = `SELECT json_serialize_plan(${text(explained)}, optimize := true)::VARCHAR AS plan`;
-  const [{ plan }] = await connection.rows<{ plan: string }>(serialize, signal).catch(rethrowInvalid);
+  const [{ plan }] = await connection.rows<{ plan: string }>(serialize, signal).catch(blameStatement);
   await connection.run('RESET disabled_optimizers', signal);
   return scansOf(plan);
 }

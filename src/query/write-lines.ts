@@ -1,28 +1,20 @@
 /** A result as lines of text: CSV and JSON. Invariant: rows are printed by DuckDB and passed on as they come, never all in memory. */
 
 import type { DuckDBType } from '@duckdb/node-api';
-import type { DuckConnection } from '../duckdb/duck.ts';
 import { text } from '../duckdb/literal.ts';
+import { eachChunk, type Result } from './result.ts';
 import { isPlain, jsonText, plainText } from './value-text.ts';
 
 /** Takes text or bytes; false: nobody reads them any more. Resolves when there is room for more. */
 export type Write = (chunk: string | Uint8Array) => Promise<boolean>;
 
-export type ResultColumn = { name: string; type: DuckDBType };
-
-/** `from`: the result's view, its columns named c0, c1 … */
-export type Result = { connection: DuckConnection; columns: readonly ResultColumn[]; from: string };
-
 /** RFC 4180 but for the end of a line, which is a newline. NULL is empty, the empty text `""`. */
-export async function writeCsv(
-  { connection, columns, from }: Result,
-  write: Write,
-  signal: AbortSignal,
-): Promise<void> {
+export async function writeCsv(result: Result, write: Write, signal: AbortSignal): Promise<void> {
+  const { columns, from } = result;
   const cells = columns.map(({ type }, i) => csvCell(type, `c${i}`));
   if (!(await write(`${columns.map(({ name }) => csvText(name)).join(',')}\n`))) return;
   const lines = `SELECT concat_ws(',', ${cells.join(', ')}) FROM ${from}`;
-  await eachChunk(connection, lines, (rows) => write(`${rows.join('\n')}\n`), signal);
+  await eachChunk(result, lines, (chunk) => write(`${chunk.getColumnValues(0).join('\n')}\n`), signal);
 }
 
 function csvText(name: string): string {
@@ -37,11 +29,8 @@ function csvCell(type: DuckDBType, value: string): string {
 }
 
 /** An array of objects, a row a line. */
-export async function writeJson(
-  { connection, columns, from }: Result,
-  write: Write,
-  signal: AbortSignal,
-): Promise<void> {
+export async function writeJson(result: Result, write: Write, signal: AbortSignal): Promise<void> {
+  const { columns, from } = result;
   const names = uniqueNames(columns.map(({ name }) => name));
   const members = columns.map(
     ({ type }, i) =>
@@ -50,12 +39,12 @@ export async function writeJson(
   const lines = `SELECT concat('{', ${members.join(', ')}, '}') FROM ${from}`;
   let before = '[\n  ';
   const passed = await eachChunk(
-    connection,
+    result,
     lines,
-    (rows) => {
-      const chunk = before + rows.join(',\n  ');
+    (chunk) => {
+      const text = before + chunk.getColumnValues(0).join(',\n  ');
       before = ',\n  ';
-      return write(chunk);
+      return write(text);
     },
     signal,
   );
@@ -71,22 +60,4 @@ export function uniqueNames(names: readonly string[]): string[] {
     taken.add(unique.toLowerCase());
     return unique;
   });
-}
-
-/** Runs a query of one text column; `pass` gets some rows of it at a time, and false ends it. Whether it came to its end. */
-async function eachChunk(
-  connection: DuckConnection,
-  sql: string,
-  pass: (rows: string[]) => Promise<boolean>,
-  signal: AbortSignal,
-): Promise<boolean> {
-  return connection.use(async (duck) => {
-    const result = await duck.stream(sql);
-    for (;;) {
-      signal.throwIfAborted();
-      const chunk = await result.fetchChunk();
-      if (!chunk || chunk.rowCount === 0) return true;
-      if (!(await pass(chunk.getColumnValues(0) as string[]))) return false;
-    }
-  }, signal);
 }

@@ -1,8 +1,9 @@
 /** A result as a Parquet file. */
 
 import { ident, text } from '../duckdb/literal.ts';
+import type { Result } from './result.ts';
 import { parquetValue } from './value-text.ts';
-import { type Result, uniqueNames } from './write-lines.ts';
+import { uniqueNames } from './write-lines.ts';
 
 /** Writes it to `path`, where DuckDB may write. */
 export async function writeParquet(

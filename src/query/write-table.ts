@@ -1,33 +1,27 @@
 /** A result for people: at most a screenful or two, and how much more there is. */
 
+import type { DuckDBDataChunk } from '@duckdb/node-api';
 import { formatCount } from '../cli/format.ts';
+import { eachChunk, type Result } from './result.ts';
 import { tableLines } from './table-text.ts';
 import { isNumber, plainText } from './value-text.ts';
-import type { Result } from './write-lines.ts';
 
 const SHOWN = 100;
 
 export type Table = { head: string; lines: string[]; foot: string };
 
 /** Runs the statement to its end: the count of rows is all of them. `width`: of the terminal, null when there is none. */
-export async function readTable(
-  { connection, columns, from }: Result,
-  width: number | null,
-  signal: AbortSignal,
-): Promise<Table> {
+export async function readTable(result: Result, width: number | null, signal: AbortSignal): Promise<Table> {
+  const { columns, from } = result;
   const cells = columns.map(({ type }, i) => plainText(type, `c${i}`));
   const rows: (string | null)[][] = [];
   let count = 0;
-  await connection.use(async (duck) => {
-    const result = await duck.stream(`SELECT ${cells.join(', ')} FROM ${from}`);
-    for (;;) {
-      signal.throwIfAborted();
-      const chunk = await result.fetchChunk();
-      if (!chunk || chunk.rowCount === 0) return;
-      count += chunk.rowCount;
-      if (rows.length < SHOWN) rows.push(...(chunk.getRows() as (string | null)[][]).slice(0, SHOWN - rows.length));
-    }
-  }, signal);
+  const pass = async (chunk: DuckDBDataChunk) => {
+    count += chunk.rowCount;
+    if (rows.length < SHOWN) rows.push(...(chunk.getRows() as (string | null)[][]).slice(0, SHOWN - rows.length));
+    return true;
+  };
+  await eachChunk(result, `SELECT ${cells.join(', ')} FROM ${from}`, pass, signal);
   const shown = columns.map(({ name, type }) => ({ name, right: isNumber(type) }));
   const [head, ...lines] = tableLines(shown, rows, width);
   const more = count - rows.length;
