@@ -20,7 +20,10 @@ export type Counts = { inserted: number; updated: number; deleted: number };
 
 type Content = { columns: string[]; rows: Map<string, Row> };
 
-const sortKey = (row: Row) => JSON.stringify(Object.entries(row).sort());
+export function inOrder(rows: Row[]): Row[] {
+  const text = (row: Row) => JSON.stringify(Object.entries(row).sort());
+  return rows.toSorted((a, b) => (text(a) < text(b) ? -1 : 1));
+}
 
 export class StagedModel {
   /** By version. */
@@ -70,10 +73,9 @@ export class StagedModel {
     return true;
   }
 
-  /** The rows of a version, as `Compactor.rows` has them. */
   rows(version: number): Row[] {
     const { columns, rows } = this.history[version];
-    return [...rows.values()].map((row) => only(row, columns)).sort((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1));
+    return [...rows.values()].map((row) => only(row, columns));
   }
 
   #apply(

@@ -38,6 +38,12 @@ export async function checkStatistics(compactor: Compactor, folder: string, key:
       facts.push(
         `count(*) FILTER (${max === undefined ? 'false' : `${ident(name)} > ${text(max)}::${duck}`}) AS above${i}`,
       );
+      // Rounded up to milliseconds it would lie in the year 10000.
+      if (duck === 'TIMESTAMP WITH TIME ZONE')
+        facts.push(`count(*) FILTER (${ident(name)} > '9999-12-31 23:59:59.999'::TIMESTAMPTZ) AS infinite${i}`);
+      // Nothing sorts after it that is not longer.
+      if (duck === 'VARCHAR')
+        facts.push(`count(*) FILTER (starts_with(${ident(name)}, repeat(chr(1114111), 64))) AS infinite${i}`);
       if (duck === 'FLOAT' || duck === 'DOUBLE')
         facts.push(`count(*) FILTER (NOT isfinite(${ident(name)})) AS infinite${i}`);
     }

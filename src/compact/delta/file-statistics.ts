@@ -8,8 +8,9 @@ import { type ColumnStatistics, isFloat, statisticsOf } from './statistics.ts';
 /** What COPY … (RETURN_STATS) returns of a file; `filename` must still be there. */
 export type WrittenFile = { filename: string; count: bigint; column_statistics: ColumnStatistics };
 
-/** Twice what a bound keeps of a text: the rest decides nothing. */
+/** Twice what a bound keeps of a text: the rest decides nothing, unless all that follows the bound's part is this, the last character. */
 const TEXT_CHARACTERS = 64;
+const UNDECIDED = '\u{10FFFF}'.repeat(TEXT_CHARACTERS / 2);
 
 /** The `stats` of an `add`, JSON text. The key's columns have statistics wherever they stand. Throws QUERY_FAILED. */
 export async function fileStatistics(
@@ -70,7 +71,8 @@ async function longTexts(
     const facts = column_statistics.find((found) => found.key === name)?.value ?? [];
     const more = ['min', 'max'].flatMap((side) => {
       const value = row[`${side}${i}`];
-      return value === null ? [] : [{ key: side, value }];
+      const undecided = side === 'max' && value?.endsWith(UNDECIDED);
+      return value === null || undecided ? [] : [{ key: side, value }];
     });
     return { key: name, value: [...facts, ...more] };
   });
