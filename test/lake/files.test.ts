@@ -58,6 +58,21 @@ describe.each(BACKENDS)('$name', ({ open }) => {
     expect((await lake.get('staged/t/taken', never)).toString()).toBe('first');
   });
 
+  test('a file of another disk is copied; its key, when taken, stays as it is', async ({ skip }) => {
+    const elsewhere = await mkdtemp('/dev/shm/tidemark-files-').catch(() => null);
+    if (elsewhere === null) return skip('no second file system here');
+    const from = join(elsewhere, 'from');
+    await writeFile(from, 'from elsewhere');
+    try {
+      await lake.putFile('staged/t/elsewhere', from, never);
+      await expect(lake.putFile('staged/t/elsewhere', from, never)).rejects.toMatchObject({ code: 'LAKE_KEY_TAKEN' });
+    } finally {
+      await rm(elsewhere, { recursive: true });
+    }
+    expect((await lake.get('staged/t/elsewhere', never)).toString()).toBe('from elsewhere');
+    expect(await lake.abortUploads('', never)).toBe(0);
+  });
+
   test('of a file that is missing, or another than is known, nothing stays', async () => {
     const inside = await mkdtemp(join(folder, 'empty-'));
     const to = join(inside, 'to');

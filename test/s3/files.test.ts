@@ -148,6 +148,14 @@ describe('the lake’s file into a local one', () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
+  test('every piece but the first asks for the object that the first was of', async () => {
+    const { s3, to } = await stored(3 * PIECE);
+    await using _server = s3;
+    const { etag } = await s3.lake.fetchFile(KEY, to, never);
+    const conditions = s3.server.log.map((line) => line.headers['if-match']);
+    expect(conditions).toEqual([undefined, `"${etag}"`, `"${etag}"`]);
+  });
+
   test('a piece that fails for good ends the others, and leaves no file', async () => {
     const { s3, to } = await stored(6 * PIECE);
     await using _server = s3;
