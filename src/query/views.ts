@@ -45,8 +45,11 @@ export type ViewFiles = {
 /** The view over the files. A column `load_date` of their path is the date in `…/load_date=2026-01-02/x.parquet`. */
 export function viewOver(view: NamedTable, columns: readonly QueryColumn[], files: ViewFiles): string {
   const list = columns.map(({ name, type, ofPath }) => {
-    const value = ofPath ? `regexp_extract(f.${PATH}, '${name}=([0-9-]+)/[^/]*$', 1)` : `f.${ident(name)}`;
-    return `CAST(${value} AS ${type}) AS ${ident(name)}`;
+    // TRY_CAST: DuckDB looks at the carrier's path too.
+    const value = ofPath
+      ? `TRY_CAST(regexp_extract(f.${PATH}, '${name}=([0-9-]+)/[^/]*$', 1) AS ${type})`
+      : `CAST(f.${ident(name)} AS ${type})`;
+    return `${value} AS ${ident(name)}`;
   });
   const withPath = columns.some(({ ofPath }) => ofPath) ? `, filename = ${text(PATH)}` : '';
   const scan = (paths: readonly string[]) =>
