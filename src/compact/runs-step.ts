@@ -9,7 +9,7 @@ import type { Snapshot } from './delta/actions.ts';
 import { parseStatistics } from './delta/statistics.ts';
 import { mergeStep } from './merge.ts';
 import { replaceStep } from './replace.ts';
-import { keyOf, type Staging, type Step } from './staging.ts';
+import { keyOf, type Staging, type Step, throughRun } from './staging.ts';
 import type { CompactSettings, EngineDeps } from './work.ts';
 
 export type RunsWork = {
@@ -44,7 +44,7 @@ export async function stepOfRuns(
     const { overlapping, ...step } = await replaceStep(staging, snapshot, runs[0], signal);
     return { staging, step, overlapping };
   }
-  refuseOtherKey(snapshot, key.key, settings);
+  refuseOtherKey(snapshot, key.key, settings, deps.state.id);
   const paths: string[] = [];
   for (const file of files) paths.push(await read(file));
   const columns = await batchColumns(main, snapshot, paths, only(work), signal);
@@ -71,9 +71,9 @@ function only({ fullSchema, columns }: RunsWork): Set<string> | null {
   return fullSchema ? new Set(columns.flatMap(({ name }) => [name, `${name}__text`])) : null;
 }
 
-/** Files that are sorted and told apart by one key cannot be merged by another. */
-function refuseOtherKey(snapshot: Snapshot | null, key: string[], { name }: CompactSettings): void {
-  const before = snapshot && keyOf(snapshot);
+/** Files that are sorted and told apart by one key cannot be merged by another; nor do another state store's rows begin ours. */
+function refuseOtherKey(snapshot: Snapshot | null, key: string[], { name }: CompactSettings, store: string): void {
+  const before = throughRun(snapshot, store) > 0n ? keyOf(snapshot!) : null;
   if (before && JSON.stringify(before) === JSON.stringify(key)) return;
   const message = before
     ? `the key was (${before.join(', ')}) and is (${key.join(', ')}) now`

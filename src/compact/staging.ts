@@ -88,7 +88,7 @@ export function commitOf(
   { through, operation, parameters }: { through: bigint | null; operation: string; parameters: Record<string, string> },
 ): Commit {
   const vectors = liveAfter(snapshot, step).some(({ deletionVector }) => deletionVector !== null);
-  const metadata = metadataOf(staging, snapshot, vectors);
+  const metadata = metadataOf(staging, snapshot, vectors, through !== null);
   const protocol = nextProtocol(metadata.columns, vectors, snapshot);
   const { inserted, updated, deleted, filesAdded, filesRemoved, bytesWritten } = step.counts;
   return {
@@ -117,8 +117,15 @@ function liveAfter(snapshot: Snapshot | null, step: Step): AddFile[] {
   return [...[...(snapshot?.files.values() ?? [])].filter(({ path }) => !removed.has(path)), ...step.add];
 }
 
-function metadataOf({ deps, columns, key }: Staging, snapshot: Snapshot | null, vectors: boolean): Metadata {
+function metadataOf(
+  { deps, columns, key }: Staging,
+  snapshot: Snapshot | null,
+  vectors: boolean,
+  hasRun: boolean,
+): Metadata {
   const before = snapshot?.metadata;
+  // A step without a run leaves the table whose it is: another store's run number would pass for one of ours.
+  const owner = hasRun ? { [STORE]: shortStore(deps.state.id), [KEY]: JSON.stringify(key) } : {};
   const { [VECTORS]: enabled, ...others } = before?.configuration ?? {};
   return {
     ...(before ?? { id: randomUUID(), partitionColumns: [], createdTime: deps.clock() }),
@@ -126,8 +133,7 @@ function metadataOf({ deps, columns, key }: Staging, snapshot: Snapshot | null, 
     configuration: {
       ...others,
       ...(vectors ? { [VECTORS]: 'true' } : {}),
-      [STORE]: shortStore(deps.state.id),
-      [KEY]: JSON.stringify(key),
+      ...owner,
     },
   };
 }
