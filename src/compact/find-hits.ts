@@ -7,7 +7,6 @@ import { sideBySide } from './side-by-side.ts';
 import type { Staging } from './staging.ts';
 import { loadVectors } from './vectors.ts';
 
-/** Files read by one statement: enough to share its hash table, few enough to let the connections share the work. */
 const MOST = 16;
 
 /** Fills `hits` and, for these files, `gone`. */
@@ -31,13 +30,15 @@ export async function addCandidates(staging: Staging, files: LiveFile[], signal:
   );
 }
 
+/** Files read by one statement: enough to share its hash table, few enough to let the connections share the work by bytes. */
 function batches(files: LiveFile[], workers: number, mostBytes: number): LiveFile[][] {
-  const most = Math.min(MOST, Math.ceil(files.length / workers));
+  const total = files.reduce((sum, { size }) => sum + size, 0);
+  const limit = Math.min(mostBytes, total / (2 * workers));
   const result: LiveFile[][] = [];
   let bytes = 0;
-  for (const file of files) {
+  for (const file of files.toSorted((a, b) => b.size - a.size)) {
     const last = result.at(-1);
-    if (last && last.length < most && bytes + file.size <= mostBytes) {
+    if (last && last.length < MOST && bytes + file.size <= limit) {
       last.push(file);
       bytes += file.size;
     } else {

@@ -60,7 +60,10 @@ export async function mergeStep(
   );
   const inserted = changes.rows - changes.deletes - hits.updated;
   const appends = hits.updated + inserted > 0 && (inserted > 0 || plan.mark.length > 0);
-  const work: (Group | 'append')[] = [...plan.rewrite, ...(appends ? ['append' as const] : [])];
+  // The largest first: begun last, it would keep one connection busy while the others have nothing left.
+  const sizeOf = (group: Group) => group.files.reduce((sum, file) => sum + files[file].size, 0);
+  const groups = plan.rewrite.toSorted((a, b) => sizeOf(b) - sizeOf(a));
+  const work: (Group | 'append')[] = [...groups, ...(appends ? ['append' as const] : [])];
   const written = await sideBySide(
     deps.connections,
     work,
