@@ -125,7 +125,9 @@ function metadataOf(
 ): Metadata {
   const before = snapshot?.metadata;
   // A step without a run leaves the table whose it is: another store's run number would pass for one of ours.
-  const owner = hasRun ? { [STORE]: shortStore(deps.state.id), [KEY]: JSON.stringify(key) } : {};
+  const owner: Record<string, string> = hasRun
+    ? { [STORE]: shortStore(deps.state.id), [KEY]: JSON.stringify(key) }
+    : {};
   const { [VECTORS]: enabled, ...others } = before?.configuration ?? {};
   return {
     ...(before ?? { id: randomUUID(), partitionColumns: [], createdTime: deps.clock() }),
