@@ -44,7 +44,7 @@ export async function runCompact(options: CompactOptions, context: CommandContex
       root,
       checkpoints: engine.checkpoints,
       now: Date.now,
-      warn: (problem) => context.log.warn({ root, code: problem.code, err: problem }, 'no checkpoint was written'),
+      warn: (problem) => context.log.warn({ root, code: problem.code, err: problem }, problem.message),
     }),
     log: context.log,
     now: () => performance.now(),

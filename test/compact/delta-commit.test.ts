@@ -196,3 +196,13 @@ test('a stop ends a commit with its own reason', async () => {
   await expect(commit(writer, null, CREATE, AbortSignal.abort(reason))).rejects.toBe(reason);
   expect(await readSnapshot(writer, never)).toBeNull();
 });
+
+test('a server that ignores the condition is found out when a table is made', async () => {
+  const before = place.warnings.length;
+  await using honest = await s3Fixture();
+  await commit(place.writer('staged/t', honest.lake), null, CREATE, never);
+  expect(place.warnings).toHaveLength(before);
+  await using careless = await s3Fixture({ behaviour: { conditions: 'ignored' } });
+  await commit(place.writer('staged/t', careless.lake), null, CREATE, never);
+  expect(place.warnings.slice(before)).toMatchObject([{ message: expect.stringContaining('If-None-Match') }]);
+});

@@ -51,7 +51,9 @@ export async function commit(
   const lines = [{ kind: 'info' as const, value: info }, ...actionsOf(commit)].map(
     (action) => `${actionLine(action)}\n`,
   );
-  if (!(await put(writer, version, Buffer.from(lines.join('')), info.txnId, signal))) return 'conflict';
+  const body = Buffer.from(lines.join(''));
+  if (!(await put(writer, version, body, info.txnId, signal))) return 'conflict';
+  if (version === 0) await warnOfIgnoredCondition(writer, body, signal);
 
   const next = snapshotAfter(snapshot, commit, info.timestamp);
   if (version > 0 && version % CHECKPOINT_EVERY === 0) await tryCheckpoint(writer, next, signal);
@@ -76,6 +78,15 @@ async function put(
     if (holder === undefined) throw error;
     return holder === txnId;
   }
+}
+
+/** Once for each table, by the same bytes once more: two writers that believe in the condition would overwrite each other's commits. */
+async function warnOfIgnoredCondition(writer: DeltaWriter, body: Buffer, signal: AbortSignal): Promise<void> {
+  const again = await writer.lake.putIfAbsent(commitKey(writer.root, 0), body, signal).catch(() => 'exists');
+  if (again === 'exists') return;
+  const message =
+    'the server writes over a key in spite of If-None-Match: only the lease keeps two writers of a table apart';
+  writer.warn(new TidemarkError('LAKE_FAILED', message, { hint: 'let no other tool write to staged tables there' }));
 }
 
 /** Who wrote the version: null when it does not say, undefined when the version is not there. */
