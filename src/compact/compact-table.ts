@@ -9,11 +9,11 @@ import { displayName } from '../model/table.ts';
 import type { RawRun } from '../state/raw-runs.ts';
 import { stagingOf } from './batch-columns.ts';
 import { nextBatch } from './batches.ts';
-import type { Snapshot } from './delta/actions.ts';
+import type { DeltaColumn, Snapshot } from './delta/actions.ts';
 import { commit } from './delta/commit.ts';
 import { readSnapshot } from './delta/read-log.ts';
 import { optimizeStep } from './optimize.ts';
-import { sizesOf, stepOfRuns } from './runs-step.ts';
+import { columnsThatStay, sizesOf, stepOfRuns } from './runs-step.ts';
 import { discardFiles } from './staged-files.ts';
 import { commitOf, keyOf, type Staging, type Step, throughRun } from './staging.ts';
 import { addCounts, type CompactDeps, type CompactSettings, type Counts, type EngineDeps, NO_COUNTS } from './work.ts';
@@ -64,8 +64,11 @@ export async function compactTable(deps: CompactDeps, work: Work, signal: AbortS
     compacted = true;
     work.progress(runs.reduce((sum, run) => sum + Number(run.bytes), 0));
   }
-  if (!(work.optimize || disorder) || snapshot === null) return { snapshot, counts, compacted, optimized: false };
+  const outdated = snapshot !== null && columnsLeft(work, snapshot).length < snapshot.metadata.columns.length;
+  if (!(work.optimize || disorder || outdated) || snapshot === null)
+    return { snapshot, counts, compacted, optimized: false };
   const optimized = await optimizeTable({ ...deps, connections: await deps.connect() }, work, snapshot, signal);
+  compacted ||= optimized.snapshot!.version > snapshot.version;
   return { ...optimized, counts: addCounts(counts, optimized.counts), compacted };
 }
 
@@ -88,6 +91,13 @@ async function applyRuns(
   return { snapshot: next, counts: applied.step.counts, overlapping: applied.overlapping };
 }
 
+/** The table's columns without those that are to go. A table without a key is left as it is until its next full run. */
+function columnsLeft(work: Work, snapshot: Snapshot): DeltaColumn[] {
+  const only = columnsThatStay(work);
+  const hasKey = (keyOf(snapshot) ?? []).length > 0;
+  return snapshot.metadata.columns.filter(({ name }) => !hasKey || only === null || only.has(name));
+}
+
 async function optimizeTable(
   deps: EngineDeps,
   work: Work,
@@ -96,7 +106,8 @@ async function optimizeTable(
 ): Promise<Omit<Compacted, 'compacted'>> {
   let snapshot = before;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const columns = { columns: snapshot.metadata.columns, outdated: false };
+    const left = columnsLeft(work, snapshot);
+    const columns = { columns: left, outdated: left.length < snapshot.metadata.columns.length };
     const key = { key: keyOf(snapshot) ?? [], equality: [] };
     const staging = stagingOf(deps, work.settings, key, columns, sizesOf(snapshot));
     const step = await optimizeStep(staging, snapshot, work.progress, signal);

@@ -29,7 +29,7 @@ export async function optimizeStep(
     return { file, bytes: size, rows, gone, hits: 0, ...ranks.get(file)!, outdated };
   });
   const folds = planOptimize(planned, deps.shape, deps.batchBytes);
-  if (folds.length === 0) return null;
+  if (folds.length === 0 && !outdated) return null;
   const add: AddFile[] = [];
   for (const fold of folds) {
     await emptyGone(main, signal);

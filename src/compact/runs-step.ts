@@ -39,7 +39,7 @@ export async function stepOfRuns(
   if (runs[0].full) {
     // The files of one run have the same columns: the first one is enough to know them.
     const first = files.length > 0 ? [await read(files[0])] : [];
-    const columns = await batchColumns(main, snapshot, first, only(work), signal);
+    const columns = await batchColumns(main, snapshot, first, columnsThatStay(work), signal);
     const staging = stagingOf(deps, settings, key, columns, files);
     const { overlapping, ...step } = await replaceStep(staging, snapshot, runs[0], signal);
     return { staging, step, overlapping };
@@ -47,7 +47,7 @@ export async function stepOfRuns(
   refuseOtherKey(snapshot, key.key, settings, deps.state.id);
   const paths: string[] = [];
   for (const file of files) paths.push(await read(file));
-  const columns = await batchColumns(main, snapshot, paths, only(work), signal);
+  const columns = await batchColumns(main, snapshot, paths, columnsThatStay(work), signal);
   const staging = stagingOf(deps, settings, key, columns, sizesOf(snapshot!));
   const step = await mergeStep(staging, snapshot!, { paths, runs: runs.length }, signal);
   return { staging, step, overlapping: false };
@@ -66,7 +66,8 @@ export function rowsOf(snapshot: Snapshot): bigint {
   return BigInt(sizesOf(snapshot).reduce((sum, { rows }) => sum + rows, 0) - gone);
 }
 
-function only({ fullSchema, columns }: RunsWork): Set<string> | null {
+/** Null: all. */
+export function columnsThatStay({ fullSchema, columns }: Pick<RunsWork, 'fullSchema' | 'columns'>): Set<string> | null {
   // Values that a column's type has no place for stand beside it.
   return fullSchema ? new Set(columns.flatMap(({ name }) => [name, `${name}__text`])) : null;
 }
