@@ -37,10 +37,6 @@ export class StagedModel {
     return this.runs.filter(({ run }) => run > after && run >= last);
   }
 
-  get pending(): boolean {
-    return this.#from(this.#through).length > 0;
-  }
-
   get newest(): Content | null {
     return this.history.at(-1) ?? null;
   }
