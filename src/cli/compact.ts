@@ -50,7 +50,7 @@ export async function runCompact(options: CompactOptions, context: CommandContex
     now: () => performance.now(),
     clock: Date.now,
     shape: SHAPE,
-    batchBytes: Math.min(MOST_BATCH_BYTES, config.spool.limitBytes / SPOOL_PARTS),
+    batchBytes: Math.min(MOST_BATCH_BYTES, Math.floor(config.spool.limitBytes / SPOOL_PARTS)),
     step: async () => {},
   };
   const request = {

@@ -19,7 +19,7 @@ export function takeBatch(runs: RawRun[], batchBytes: number): RawRun[] {
   const batch: RawRun[] = [];
   let bytes = 0n;
   for (const run of runs) {
-    if (batch.length > 0 && (run.full || batch[0].full || bytes + run.bytes > BigInt(batchBytes))) break;
+    if (batch.length > 0 && (run.full || batch[0].full || Number(bytes + run.bytes) > batchBytes)) break;
     batch.push(run);
     bytes += run.bytes;
   }

@@ -76,6 +76,13 @@ test('--json has the counts of what changed', async () => {
   ]);
 });
 
+test('several runs of changes come in one version', async () => {
+  await change('customer', 'insert into customer select 101');
+  await change('customer', 'insert into customer select 102');
+  const [result] = await compact(['--table', 'customer']);
+  expect(result).toMatchObject({ state: 'compacted', version: 1, inserted: 2 });
+});
+
 test('the source is not asked: only the state store and the lake are needed', async () => {
   await change('customer', 'update customer set updated_at = clock_timestamp() where id = 7');
   const config = { source: { url: 'postgres://nobody@127.0.0.1:1/nowhere' }, state: { url: scene.db.url } };
