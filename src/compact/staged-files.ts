@@ -20,9 +20,9 @@ export type FileOptions = {
   dataChange: boolean;
 };
 
-const GROUP_ROWS = 61_440;
+const GROUP_ROWS = 40_960;
 /** DuckDB holds a row group until it is written, twice while it compresses it. */
-const GROUP_BYTES = 24 * 2 ** 20;
+const GROUP_BYTES = 16 * 2 ** 20;
 const VECTOR = 2_048;
 
 type Written = WrittenFile & { file_size_bytes: bigint };
