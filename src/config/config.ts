@@ -1,6 +1,7 @@
 /** The configuration as the program sees it. Invariant: sizes are bytes, times milliseconds, every `${NAME}` is filled in. */
 
 import type { LakeConfig } from '../lake/settings.ts';
+import type { LoadSettings } from '../load/settings.ts';
 import type { ColumnConfig } from '../model/table.ts';
 
 /** A database to connect to; what src/postgres/connect.ts takes. */
@@ -65,4 +66,5 @@ export type Config = {
   defaults: Defaults;
   /** In the order of the file; `public.*` when the file has none. */
   tables: TableEntry[];
+  loads: LoadSettings[];
 };

@@ -24,7 +24,7 @@ const column = keys({
 export const loadEntry = keys({
   load: text().describe('Its name.'),
   from: text().describe('Where the drops lie: s3://bucket/{yyyy}-{mm}-{dd}/*.json.gz or file:./drops/**'),
-  window: duration('1s').optional().describe('How far back the days of a {yyyy}-{mm}-{dd} pattern go.'),
+  window: duration('1s').optional().describe('How far back the days of a {yyyy}-{mm}-{dd} pattern go; default: 1d.'),
   timezone: timezone().optional().describe('Whose days the pattern means; default: UTC.'),
   s3: s3.optional().describe("Where the drops' S3 differs from the lake's."),
   into: text().describe('The table that they are loaded into.'),
@@ -39,12 +39,14 @@ export const loadEntry = keys({
   on_conflict: z.enum(['nothing', 'update']).optional().describe('A row whose key is there already; default: nothing.'),
   format: z.enum(['jsonl', 'json', 'csv', 'parquet']).optional().describe('Default: by the suffix.'),
   limits: keys({
-    line: size().optional().describe('The longest line.'),
-    inflated: size().optional().describe('The most that a drop may be unpacked.'),
-    ratio: count(1, 100_000).optional().describe('The most that a drop may grow when it is unpacked.'),
+    line: size().optional().describe('The longest line; default: 16MB.'),
+    inflated: size().optional().describe('The most that a drop may be unpacked; default: 1GB.'),
+    ratio: count(1, 100_000).optional().describe('How many times its size a drop may be unpacked; default: 200.'),
   })
     .optional()
     .describe('What a drop may not exceed.'),
-  reject_limit: percentage().optional().describe('A drop with more bad rows than that is dead as a whole.'),
-  connections: count(1, 1000).optional().describe('The most over every process and machine.'),
+  reject_limit: percentage()
+    .optional()
+    .describe('The load stops when more than that share of its rows are rejects; default: never.'),
+  connections: count(1, 1000).optional().describe('The most over every process and machine; default: 8.'),
 });

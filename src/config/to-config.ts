@@ -8,6 +8,7 @@ import { parseDatabaseUrl } from '../postgres/database-url.ts';
 import type { Config } from './config.ts';
 import type { ParsedConfig } from './schema.ts';
 import { isPattern } from './table-pattern.ts';
+import { checkLoads, toLoads } from './to-loads.ts';
 import type { Path } from './yaml-text.ts';
 
 const DAY = 86_400_000;
@@ -39,7 +40,7 @@ export function toConfig(parsed: ParsedConfig, file: string): Config {
       path: absolute(spool.path) ?? path.join(os.tmpdir(), `tidemark-${os.userInfo().uid}`),
       limitBytes: spool.limit ?? 4 * 2 ** 30,
     },
-    memoryBytes: parsed.memory ?? 128 * 2 ** 20,
+    memoryBytes: parsed.memory ?? 96 * 2 ** 20,
     defaults: {
       lateMs: defaults.late ?? 3_600_000,
       marginMs: defaults.margin ?? 10_000,
@@ -51,6 +52,7 @@ export function toConfig(parsed: ParsedConfig, file: string): Config {
       merge: defaults.merge ?? 'rewrite',
     },
     tables: parsed.tables ?? [{ table: 'public.*' }],
+    loads: toLoads(parsed, baseDir),
   };
 }
 
@@ -74,9 +76,7 @@ export function contradictions(parsed: ParsedConfig, file: string): Misplaced[] 
   check(['source', 'url'], () => parseDatabaseUrl(parsed.source.url, "the source's URL"));
   const { url } = parsed.state ?? {};
   if (url !== undefined) check(['state', 'url'], () => parseDatabaseUrl(url, "the state's URL"));
-  for (const [i, { target }] of (parsed.loads ?? []).entries()) {
-    check(['loads', i, 'target'], () => parseDatabaseUrl(target, "the target's URL"));
-  }
+  checkLoads(parsed, path.dirname(file), check);
   check(['lake'], () => parseLakeUrl(parsed.lake, path.dirname(file)));
   if (parsed.source.connections === 1 && sharesSource(parsed)) {
     const message =

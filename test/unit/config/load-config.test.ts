@@ -41,6 +41,7 @@ test('defaults', () => {
       merge: 'rewrite',
     },
     tables: [{ table: 'public.*' }],
+    loads: [],
   });
 });
 
