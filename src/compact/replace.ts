@@ -4,12 +4,12 @@
  */
 
 import { ident } from '../duckdb/literal.ts';
-import type { RawRun } from '../state/raw-runs.ts';
+import type { CommittedFile, RawRun } from '../state/raw-runs.ts';
 import type { AddFile, Snapshot } from './delta/actions.ts';
 import { compared, refuseNull, refuseTwice } from './keys.ts';
 import { columnsOf, keyIndexes, namedColumns, scan, selectColumns } from './read-files.ts';
 import { sorted } from './rewrite.ts';
-import { writeSorted } from './staged-files.ts';
+import { discardFiles, writeSorted } from './staged-files.ts';
 import { fileOptions, removeOf, type Staging, type Step, stepOf } from './staging.ts';
 
 /** The step of a full run, and whether its files are in several sequences that are each in order but overlap. */
@@ -19,28 +19,16 @@ export async function replaceStep(
   run: RawRun,
   signal: AbortSignal,
 ): Promise<Step & { overlapping: boolean }> {
-  const { deps, columns, key } = staging;
+  const { deps, key } = staging;
   const batches = batchesOf(run.files, deps.batchBytes);
   const add: AddFile[] = [];
-  for (const batch of batches) {
-    await using stack = new AsyncDisposableStack();
-    const paths: string[] = [];
-    for (const { key: raw, bytes } of batch) paths.push(stack.use(await deps.spool.read(raw, { bytes }, signal)).path);
-    const main = deps.connections[0];
-    if (key.length > 0) await refuseNull(main, paths, key, signal);
-    // A primary key needs no second look, which has every key of the table in memory.
-    if (key.length > 0 && !staging.keyIsPrimary)
-      await refuseTwice(
-        main,
-        scan(paths),
-        key.map((name, i) => compared(ident(name), staging.equality[i])),
-        signal,
-      );
-    const found = await columnsOf(main, paths, signal);
-    const select = `SELECT ${namedColumns(columns)} FROM (SELECT ${selectColumns(columns, found, 'r')} FROM ${scan(paths)} r)`;
-    add.push(
-      ...(await writeSorted(deps, main, sorted(select, keyIndexes(columns, key)), fileOptions(staging), signal)),
-    );
+  try {
+    for (const [i, batch] of batches.entries()) add.push(...(await sortBatch(staging, batch, i === 0, signal)));
+    if (checksKeys(staging)) await refuseTwiceInRun(staging, signal);
+  } catch (error) {
+    // Tried again every few minutes, a table that cannot be staged would fill the lake.
+    await discardFiles(deps, staging.root, add, signal);
+    throw error;
   }
   await deps.step('files-landed');
   const now = deps.clock();
@@ -51,6 +39,42 @@ export async function replaceStep(
     { inserted: Number(run.rows), updated: 0, deleted: 0 },
   );
   return { ...step, overlapping: batches.length > 1 && key.length > 0 };
+}
+
+/** Writes the rows of some raw files in the order of the key, and puts their keys into the table `keys` where they may occur twice. */
+async function sortBatch(
+  staging: Staging,
+  files: CommittedFile[],
+  first: boolean,
+  signal: AbortSignal,
+): Promise<AddFile[]> {
+  const { deps, columns, key } = staging;
+  const main = deps.connections[0];
+  await using stack = new AsyncDisposableStack();
+  const paths: string[] = [];
+  for (const { key: raw, bytes } of files) paths.push(stack.use(await deps.spool.read(raw, { bytes }, signal)).path);
+  if (key.length > 0) await refuseNull(main, paths, key, signal);
+  if (checksKeys(staging)) {
+    const into = first ? 'CREATE OR REPLACE TABLE keys AS' : 'INSERT INTO keys';
+    const values = key.map((name, i) => `${compared(`r.${ident(name)}`, staging.equality[i])} AS k${i}`);
+    await main.run(`${into} SELECT ${values} FROM ${scan(paths)} r`, signal);
+  }
+  const found = await columnsOf(main, paths, signal);
+  const select = `SELECT ${namedColumns(columns)} FROM (SELECT ${selectColumns(columns, found, 'r')} FROM ${scan(paths)} r)`;
+  return writeSorted(deps, main, sorted(select, keyIndexes(columns, key)), fileOptions(staging), signal);
+}
+
+/** A primary key needs no second look, for which DuckDB would spill every key of a large table. */
+function checksKeys({ key, keyIsPrimary }: Staging): boolean {
+  return key.length > 0 && !keyIsPrimary;
+}
+
+/** Of all batches: a key may be in two of them. */
+async function refuseTwiceInRun({ deps, key }: Staging, signal: AbortSignal): Promise<void> {
+  const main = deps.connections[0];
+  const names = key.map((_, i) => `k${i}`);
+  await refuseTwice(main, 'keys', names, signal);
+  await main.run('DROP TABLE keys', signal);
 }
 
 function batchesOf<File extends { bytes: number }>(files: File[], mostBytes: number): File[][] {
