@@ -2,7 +2,8 @@
 
 import type { DuckConnection } from '../duckdb/duck.ts';
 import { ADDED_COLUMNS } from '../model/column-names.ts';
-import { mergeColumns } from './columns.ts';
+import { TidemarkError } from '../model/error.ts';
+import { isSameName, mergeColumns } from './columns.ts';
 import type { DeltaColumn, Snapshot } from './delta/actions.ts';
 import { columnsOf } from './read-files.ts';
 import type { Staging } from './staging.ts';
@@ -16,6 +17,8 @@ export type BatchColumns = {
 };
 
 const ADDED = new Set<string>(Object.values(ADDED_COLUMNS));
+/** By these the merge knows where a row is; a column so called would be taken for it. */
+const TAKEN = ['file_row_number', '_tidemark_file', '_tidemark_row'];
 
 /** `only`: the columns that may stay; null: all. Throws SCHEMA_CHANGED. */
 export async function batchColumns(
@@ -26,6 +29,13 @@ export async function batchColumns(
   signal: AbortSignal,
 ): Promise<BatchColumns> {
   const found = (await columnsOf(connection, paths, signal)).filter(({ name }) => !ADDED.has(name));
+  const taken = found.find(({ name }) => TAKEN.includes(name.toLowerCase()));
+  if (taken) {
+    throw new TidemarkError('STAGED_UNSUPPORTED', 'a staged table cannot have a column of this name', {
+      column: taken.name,
+      hint: 'leave it out of the export with `exclude:`, or rename it in a view',
+    });
+  }
   const incoming = found.map(
     ({ name, type }): DeltaColumn => ({
       name,
@@ -53,6 +63,8 @@ export function stagingOf(
     mode: merge,
     keyIsPrimary,
     ...key,
+    // The table keeps the name that a column came with, though the source writes it in another case by now.
+    key: key.key.map((name) => columns.find((column) => isSameName(column.name, name))?.name ?? name),
     columns,
     outdated,
     rowBytes: rowBytes(files, columns.length),

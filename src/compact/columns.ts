@@ -45,6 +45,11 @@ export function mergeColumns(
   return { columns, changed, rewrite: before === null ? [] : rewrite };
 }
 
+/** In Parquet and Delta, no two columns differ by case alone. */
+export function isSameName(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase();
+}
+
 const WIDTHS: string[][] = [
   ['byte', 'short', 'integer', 'long'],
   ['float', 'double'],

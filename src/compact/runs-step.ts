@@ -5,6 +5,7 @@ import { keyOf as keyColumnsOf, type WrittenColumn } from '../model/run.ts';
 import { displayName } from '../model/table.ts';
 import type { RawRun } from '../state/raw-runs.ts';
 import { batchColumns, stagingOf } from './batch-columns.ts';
+import { isSameName } from './columns.ts';
 import type { Snapshot } from './delta/actions.ts';
 import { parseStatistics } from './delta/statistics.ts';
 import { mergeStep } from './merge.ts';
@@ -75,7 +76,7 @@ export function columnsThatStay({ fullSchema, columns }: Pick<RunsWork, 'fullSch
 /** Files that are sorted and told apart by one key cannot be merged by another; nor do another state store's rows begin ours. */
 function refuseOtherKey(snapshot: Snapshot | null, key: string[], { name }: CompactSettings, store: string): void {
   const before = throughRun(snapshot, store) > 0n ? keyOf(snapshot!) : null;
-  if (before && JSON.stringify(before) === JSON.stringify(key)) return;
+  if (before?.length === key.length && before.every((name, i) => isSameName(name, key[i]))) return;
   const message = before
     ? `the key was (${before.join(', ')}) and is (${key.join(', ')}) now`
     : 'the staged table has no full run of this state store to begin with';
