@@ -21,6 +21,13 @@ import type { StateStore } from '../../src/state/state-store.ts';
 export type CompactOptions = Partial<CompactSettings> &
   Partial<Pick<CompactRequest, 'optimize' | 'rebuild' | 'fullSchema'>> & { step?: (name: string) => Promise<void> };
 
+export type CompactorOptions = {
+  shape?: Partial<Shape>;
+  batchBytes?: number;
+  memoryBytes?: number;
+  spoolBytes?: number;
+};
+
 export type Compactor = AsyncDisposable & {
   deps: CompactDeps;
   spool: Spool;
@@ -37,7 +44,7 @@ const never = new AbortController().signal;
 
 export async function createCompactor(
   { state, lake }: { state: StateStore; lake: Lake },
-  options: { shape?: Partial<Shape>; batchBytes?: number; memoryBytes?: number; spoolBytes?: number } = {},
+  options: CompactorOptions = {},
 ): Promise<Compactor> {
   const log = pino({ level: process.env.TEST_LOG ?? 'silent' });
   const spoolDir = await mkdtemp(path.join(os.tmpdir(), 'tidemark-spool-'));
