@@ -22,6 +22,13 @@ const CODES = {
     database: 'STATE_DATABASE',
     grant: 'STATE_GRANT',
   },
+  target: {
+    unreachable: 'TARGET_UNREACHABLE',
+    auth: 'TARGET_AUTH',
+    tls: 'TARGET_TLS',
+    database: 'TARGET_DATABASE',
+    grant: 'TARGET_GRANT',
+  },
 } as const satisfies Record<DatabaseRole, Record<string, ErrorCode>>;
 
 const UNTRUSTED =
@@ -41,7 +48,7 @@ export function plainRefused(error: unknown): boolean {
   return (error as Failure).code === '28000';
 }
 
-/** SOURCE_* or STATE_*, naming host and user, never a password. */
+/** SOURCE_*, STATE_* or TARGET_*, naming host and user, never a password. */
 export function connectError(error: unknown, place: ConnectPlace, timedOut: number | null): TidemarkError {
   const codes = CODES[place.role];
   const cause = error as Failure;
@@ -53,7 +60,7 @@ export function connectError(error: unknown, place: ConnectPlace, timedOut: numb
     : `${place.host.includes(':') ? `[${place.host}]` : place.host}:${place.port}`;
   const fail = (kind: keyof (typeof CODES)['source'], what: string, hint?: string) =>
     new TidemarkError(codes[kind], `${what} (${place.role}: ${where})`, { hint, cause: error });
-  const url = place.role === 'source' ? 'source.url' : 'state.url';
+  const url = { source: 'source.url', state: 'state.url', target: '`target:` of the load' }[place.role];
 
   if (timedOut !== null) {
     return fail('unreachable', `no answer within ${timedOut / 1000} s`, 'is a firewall or security group in between?');

@@ -4,10 +4,10 @@ import type pg from 'pg';
 import { TidemarkError } from '../model/error.ts';
 import { type DatabaseUrl, parseDatabaseUrl, SSL_MODES, type SslMode } from './database-url.ts';
 
-export type DatabaseRole = 'source' | 'state';
+export type DatabaseRole = 'source' | 'state' | 'target';
 
 export type ConnectOptions = {
-  /** Which database it is: errors are SOURCE_* or STATE_*. */
+  /** Which database it is: errors are SOURCE_*, STATE_* or TARGET_*. */
   role: DatabaseRole;
   url: string;
   /** `tls.ca` of the configuration: absolute path of a PEM file. */

@@ -24,7 +24,7 @@ const types: pg.CustomTypesConfig = {
 };
 
 /**
- * A connected client; end it with disconnect(). Throws CONFIG_INVALID, SOURCE_* or STATE_* (UNREACHABLE, AUTH, TLS,
+ * A connected client; end it with disconnect(). Throws CONFIG_INVALID, SOURCE_*, STATE_* or TARGET_* (UNREACHABLE, AUTH, TLS,
  * DATABASE, GRANT), or the signal's reason.
  */
 export async function connect(options: ConnectOptions, signal: AbortSignal): Promise<pg.Client> {
