@@ -30,6 +30,8 @@ export type RawRuns = AsyncDisposable & {
   add(folder: string, spec: RawRunSpec): Promise<bigint>;
   /** A run whose one file is what a select returns; it names the columns as `columns` does. */
   addSelect(folder: string, spec: Omit<RawRunSpec, 'files'> & { select: string }): Promise<bigint>;
+  /** A run with a file for each select. */
+  addSelects(folder: string, spec: Omit<RawRunSpec, 'files'>, selects: string[]): Promise<bigint>;
 };
 
 const VALUES_AT_ONCE = 500;
@@ -103,7 +105,16 @@ export async function createRawRuns({ state, lake }: { state: StateStore; lake: 
     }
   }
 
+  const addSelects: RawRuns['addSelects'] = (table, spec, selects) =>
+    commit(table, spec, async (run, prefix) => {
+      const written: RawFile[] = [];
+      for (const [part, select] of selects.entries()) written.push(await land(rawKey(prefix, part), part, run, select));
+      return written;
+    });
+
   return {
+    addSelects,
+    addSelect: (table, { select, ...spec }) => addSelects(table, spec, [select]),
     add: (table, spec) =>
       commit(table, spec, async (run, prefix) => {
         const written: RawFile[] = [];
@@ -112,8 +123,6 @@ export async function createRawRuns({ state, lake }: { state: StateStore; lake: 
         }
         return written;
       }),
-    addSelect: (table, { select, ...spec }) =>
-      commit(table, spec, async (run, prefix) => [await land(rawKey(prefix, 0), 0, run, select)]),
     async [Symbol.asyncDispose]() {
       await duck[Symbol.asyncDispose]();
       await rm(folder, { recursive: true, force: true });
