@@ -9,21 +9,26 @@ import { ROOT } from './tidemark.ts';
 
 /** Resolves when the signal comes. */
 export async function keep(stage: Stage, signal: AbortSignal): Promise<void> {
+  // TMPDIR: the spool goes with the folder.
+  const env = { DATABASE_URL: stage.url, PATH: `${ROOT}/bin:$PATH`, TMPDIR: stage.folder };
+  const lines = Object.entries(env).map(([name, value]) => `export ${name}="${value}"\n`);
+  await writeFile(path.join(stage.folder, 'env'), lines.join(''));
   await script(stage, 'sql', `DATABASE_URL='${stage.url}' exec "${process.execPath}" "${ROOT}/demo/sql.ts" "$@"`);
-  await script(stage, 'query', `exec "${process.execPath}" "${ROOT}/demo/query.ts" '${stage.folder}' "$@"`);
   step(
     'Your turn',
     'Server and lake stay until you press Ctrl-C here; then all of it is removed. In another terminal:',
   );
   command(`cd ${stage.folder}`);
-  command(`export DATABASE_URL=${stage.url}`);
-  command(`export PATH="${ROOT}/bin:$PATH"`);
+  command('. ./env');
   command('tidemark status');
-  command(`./sql "update customer set city = 'Oslo' where customer_id = 7"`);
+  command(`./sql "update customer set city = 'Bergen' where customer_id = 7"`);
   command('tidemark export --all --dry-run');
   command('tidemark export --all');
-  command('./query "select customer_id, city, _tidemark_run from customer');
-  show(`          where customer_id = 7 order by _tidemark_run"`, '');
+  command('tidemark compact --all');
+  command('tidemark query "select customer_id, city, _tidemark_run as run');
+  show('            from raw.customer where customer_id = 7 order by run"');
+  command('tidemark vacuum --all --dry-run');
+  show('');
   say('Ctrl-C ends the demo.');
   signal.throwIfAborted();
   // A pending promise alone does not keep the process; the server's process does.

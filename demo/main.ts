@@ -36,7 +36,8 @@ try {
 
 async function run(signal: AbortSignal): Promise<void> {
   const began = performance.now();
-  say('tidemark exports the changed rows of a Postgres database to Parquet files. Here is all of it at work.');
+  say(`tidemark exports the changed rows of a Postgres database to Parquet files, and keeps Delta tables of the current
+    state. Here is all of it at work.`);
   await using stage = await buildStage();
   signal.throwIfAborted();
   await tell(stage, signal);

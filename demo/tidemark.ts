@@ -9,12 +9,13 @@ import type { Stage } from './stage.ts';
 /** The checkout. */
 export const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 
-/** Prints the command and what it says. Throws when it fails or is stopped, in either case once its process is gone. */
-export async function tidemark({ folder, url }: Stage, args: string[], signal: AbortSignal): Promise<void> {
-  command(['tidemark', ...args].join(' '));
+/** Prints the command and what it says, which it returns. Throws when it fails or is stopped, in either case once its process is gone. */
+export async function tidemark({ folder, url }: Stage, args: string[], signal: AbortSignal): Promise<string> {
+  command(['tidemark', ...args.map((arg) => (/\s/.test(arg) ? `"${arg}"` : arg))].join(' '));
   const child = spawn(path.join(ROOT, 'bin', 'tidemark'), args, {
     cwd: folder,
-    env: { ...process.env, DATABASE_URL: url },
+    // TMPDIR: the spool goes with the stage.
+    env: { ...process.env, DATABASE_URL: url, TMPDIR: folder },
     // Progress is drawn on a terminal; elsewhere stderr carries log lines, of interest only when something fails.
     stdio: ['ignore', 'pipe', process.stderr.isTTY ? 'inherit' : 'pipe'],
   });
@@ -37,4 +38,5 @@ export async function tidemark({ folder, url }: Stage, args: string[], signal: A
   signal.throwIfAborted();
   show(...text.trimEnd().split('\n'));
   if (code !== 0) throw new Error(`tidemark ${args.join(' ')} ended with ${code}\n${log}`);
+  return text;
 }

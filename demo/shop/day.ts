@@ -39,6 +39,13 @@ export async function busyMinute(client: pg.Client): Promise<string[]> {
   return [`${sales} invoices`, '25 customers move to Iceland', 'an album gets cheaper', '10 songs onto a playlist'];
 }
 
+/** The next day: people come back from Iceland, and a sale on songs all over the shop. */
+export async function nextDay(client: pg.Client): Promise<string[]> {
+  const home = await client.query(`update customer set city = 'Oslo', country = 'Norway' where country = 'Iceland'`);
+  const sale = await client.query('update track set price = 0.49 where track_id % 100 = 1');
+  return [`${home.rowCount} customers move to Norway`, `${sale.rowCount} songs all over the shop get cheaper`];
+}
+
 /** An open invoice that somebody is about to pay. */
 export async function openInvoice(client: pg.Client): Promise<string> {
   const found = await client.query<{ id: string }>(

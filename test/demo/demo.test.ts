@@ -22,13 +22,22 @@ test('the demo shows which rows came late, and leaves nothing behind', async () 
   expect(runs[2]).toMatch(/public\.invoice_line +run \d+ +3 rows \(3 late\)/);
   expect(stdout).toContain(`Invoices ${paid} and ${bought} came late`);
   expect(stdout).toContain('Postgres answers the same');
+  expect(stdout).toMatch(/public\.invoice +version 1 +through run \d+ +\+15,151 ~1 -0 rows/);
+  expect(stdout).toMatch(
+    new RegExp(`${paid} +paid +open +\\d+\\n +${paid} +paid +paid +\\d+\\n +${bought} +paid +paid +\\d+\\n`),
+  );
+  // Its file is not written again, a deletion vector is no file.
+  expect(stdout).toMatch(/public\.track +version 2 +through run \d+ +\+0 ~160 -0 rows +\+1 -0 files/);
+  const [, made] = /{"add": {"path": "([0-9a-f-]+\.parquet)"/.exec(stdout)!;
+  expect(stdout).toContain(`{"remove": {"path": "${made}"`);
+  expect(stdout).toMatch(/Iceland +25\n/);
   // What tidemark itself prints is cut on a terminal.
-  const own = stdout.split('\n').filter((line) => !line.startsWith('public.'));
+  const own = stdout.split('\n').filter((line) => !/^(public\.|version| +\d {2}2)/.test(line));
   expect(own.filter((line) => line.length > 80)).toEqual([]);
   expect(await demo.leftBehind()).toEqual([]);
 });
 
-test.each(['1. A shop opens', '$ tidemark export --all'])(
+test.each(['1. A shop opens', '$ tidemark export --all', '$ tidemark compact --all'])(
   'stopped at "%s" it leaves nothing behind',
   async (moment) => {
     await using demo = await startDemo();
@@ -48,7 +57,8 @@ test('--keep leaves a shop in which the printed commands work, until Ctrl-C', as
   const { stdout } = await promisify(execFile)('sh', ['-euc', script]);
   expect(stdout).toContain('UPDATE 1');
   expect(stdout).toMatch(/public\.customer +run \d+ +1 row /);
-  expect(stdout).toMatch(/ 7 +Reykjavík +\d+\n +7 +Oslo +\d+/);
+  expect(stdout).toMatch(/public\.customer +version 3 +through run \d+ +\+0 ~1 -0 rows/);
+  expect(stdout).toMatch(/ 7 +Reykjavík +\d+\n +7 +Oslo +\d+\n +7 +Bergen +\d+/);
   const [folder] = /\S+\/tidemark-demo-\w+/.exec(text)!;
   for (const [, file] of text.matchAll(/(run-\d+-\w+-\d+\.parquet)/g)) {
     const found = await promisify(execFile)('find', [`${folder}/lake/raw`, '-name', file]);
