@@ -66,7 +66,10 @@ for name, value in {
     'spark.databricks.delta.snapshotPartitions': '1',
     'spark.sql.shuffle.partitions': '1',
     'spark.sql.session.timeZone': 'UTC',
-    'spark.driver.extraJavaOptions': '-Duser.timezone=UTC',
+    # Compiling what runs once takes longer than running it.
+    'spark.driver.extraJavaOptions': '-Duser.timezone=UTC -XX:TieredStopAtLevel=1 -XX:+UseSerialGC',
+    'spark.sql.codegen.wholeStage': 'false',
+    'spark.sql.codegen.factoryMode': 'NO_CODEGEN',
     'spark.driver.memory': '1g',
     'spark.driver.bindAddress': '127.0.0.1',
     'spark.driver.host': '127.0.0.1',
