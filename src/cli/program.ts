@@ -139,6 +139,17 @@ function buildProgram(io: Io, start: Start): Command {
     .option('--dry-run', 'list what would go, and delete nothing', false)
     .option('--retention <time>', 'how long older versions stay readable, such as 7d (default: defaults.retention)')
     .hook('preAction', (own) => whichTables(own.opts()));
+  program
+    .command('load')
+    .description('load event files into Postgres, each once: all that are there now')
+    .argument('[name...]', 'loads of the configuration (default: all)')
+    .option('--replay', 'take rejects and dead drops again', false)
+    .option('--dry-run', 'show the first rows and rejects; claim and write nothing', false)
+    .option('--date <days>', 'of a pattern with {yyyy}-{mm}-{dd}: a day, or D..D')
+    .option('--create', 'print the CREATE TABLE, and do nothing', false)
+    .action(async (names: string[], options: object, self: Command) =>
+      start(self.optsWithGlobals(), { ...options, names }, async () => (await import('./load.ts')).runLoad),
+    );
   tables(
     command('status', 'what is where, how late, what failed last', async () => (await import('./status.ts')).runStatus),
   );
