@@ -28,7 +28,7 @@ export async function runQuery(options: QueryOptions, context: CommandContext): 
   await using engine = await openEngine(config, lake, context);
   await using stack = new AsyncDisposableStack();
   const connection = await (await engine.duck()).connect();
-  await connection.run(`SET threads = ${Math.min(availableParallelism(), 8)}`, signal);
+  await connection.run(`SET threads = ${threadsOf(config.memoryBytes)}`, signal);
   const deps = {
     lake,
     connection,
@@ -54,6 +54,13 @@ export async function runQuery(options: QueryOptions, context: CommandContext): 
   }
   signal.throwIfAborted();
   return 0;
+}
+
+// With less for each, sorting some million rows runs out of memory rather than spill.
+const THREAD_BYTES = 96 * 2 ** 20;
+
+function threadsOf(memoryBytes: number): number {
+  return Math.max(1, Math.min(availableParallelism(), Math.floor(memoryBytes / THREAD_BYTES)));
 }
 
 const SUFFIXES: Record<string, Format> = { csv: 'csv', json: 'json', parquet: 'parquet' };
