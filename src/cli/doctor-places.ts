@@ -34,8 +34,10 @@ export async function checkLake(config: Config, context: CommandContext): Promis
       state: kept ? 'ok' : 'fail',
       found: kept
         ? 'honoured: nothing is overwritten'
-        : 'the server overwrites what must not be: two writers would destroy each other’s files',
-      remedy: kept ? undefined : 'use a server that honours If-None-Match: * (AWS S3 does)',
+        : 'the server ignores If-None-Match and overwrites: only leases keep two exports from each other’s files, and two writers of a staged table from each other’s versions',
+      remedy: kept
+        ? undefined
+        : 'use a server that honours If-None-Match: * (AWS S3 does); until then let nothing but tidemark write there',
     });
   } catch (error) {
     context.signal.throwIfAborted();
