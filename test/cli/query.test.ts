@@ -105,6 +105,12 @@ describe.each([
 });
 
 describe('of S3', () => {
+  test('what is staged is found in the bucket', async () => {
+    expect(await rows('SHOW TABLES', bucket())).toEqual([{ name: 'two' }]);
+    const ended = await scene.run(['query', 'FROM tow'], bucket());
+    expectError(ended, { exit: 2, code: 'TABLE_UNKNOWN', says: /no table tow is staged/, hint: /did you mean two\?/ });
+  });
+
   test('a file is fetched once, and only when a filter leaves it', async () => {
     await scene.run(['query', 'SELECT max(name) FROM two'], bucket());
     const before = fetched().length;

@@ -35,13 +35,9 @@ export type QueryLake = AsyncDisposable & {
   rows(sql: string, ...args: string[]): Promise<Record<string, unknown>[]>;
 };
 
-/** `lake`: its lines in tidemark.yaml; where it is not in the folder, `put` brings files there. */
-export async function createQueryLake(
-  more = 'lake: file:./lake',
-  put: (key: string, file: string) => Promise<void> = async () => {},
-): Promise<QueryLake> {
+export async function createQueryLake(): Promise<QueryLake> {
   const cwd = await mkdtemp(path.join(os.tmpdir(), 'tidemark-query-'));
-  const config = `source: { url: 'postgres://nobody@127.0.0.1:1/none' }\nspool: { path: ./spool, limit: 100MB }\n${more}\n`;
+  const config = `source: { url: 'postgres://nobody@127.0.0.1:1/none' }\nspool: { path: ./spool, limit: 100MB }\nlake: file:./lake\n`;
   await writeFile(path.join(cwd, 'tidemark.yaml'), config);
   const lake = await openLake({ url: 'file:./lake', baseDir: cwd });
   const tempFolder = path.join(cwd, 'temp');
@@ -81,12 +77,10 @@ export async function createQueryLake(
           stats: stats ? (gone ? withVector(known) : known) : null,
           deletionVector: gone ? refs.shift()! : null,
         });
-        await put(`${root}/${name}`, file);
       }
       if (vectors.refs.length > 0) {
         const name = vectorPath(vectors.refs[0])!;
         await writeFile(path.join(folder, name), vectors.file);
-        await put(`${root}/${name}`, path.join(folder, name));
       }
       const features = ['deletionVectors'];
       const checkpoints = { read: failing, write: failing };
@@ -113,8 +107,6 @@ export async function createQueryLake(
       );
       if (next === 'conflict') throw new Error('nobody else writes here');
       snapshots.set(table, next);
-      const log = `${root}/_delta_log/${String(next.version).padStart(20, '0')}.json`;
-      await put(log, path.join(cwd, 'lake', log));
     },
     query,
     async rows(sql, ...args) {
