@@ -96,13 +96,14 @@ test('any texts of any length, in several row groups, lie within the bounds', as
         .map((each, i) => `SELECT ${text(each)} AS s FROM range(${i === 0 ? 1 : ROWS_OF_GROUP})`)
         .join(' UNION ALL ');
       const { min, max } = await statisticsOfFile(rows, [column('s', 'string')], asKey ? ['s'] : []);
-      if (asKey) expect([min.has('s'), max.has('s')]).toEqual([true, true]);
+      const undecided = list.some((each) => each.includes('\u{10FFFF}'.repeat(32)));
+      if (asKey) expect([min.has('s'), max.has('s') || undecided]).toEqual([true, true]);
       for (const each of list) {
         if (min.has('s')) expect(Buffer.compare(Buffer.from(min.get('s')!), Buffer.from(each))).toBeLessThanOrEqual(0);
         if (max.has('s'))
           expect(Buffer.compare(Buffer.from(max.get('s')!), Buffer.from(each))).toBeGreaterThanOrEqual(0);
       }
     }),
-    { numRuns: 60 },
+    { numRuns: 150 },
   );
 });
