@@ -61,8 +61,8 @@ function requireDates(loads: LoadSettings[]): void {
 }
 
 async function create(loads: LoadSettings[], { out }: CommandContext): Promise<number> {
-  const { createTableText } = await import('../load/target/create-table.ts');
-  const texts = loads.map((settings) => ({ load: settings.name, sql: createTableText(settings) }));
+  const { createTable } = await import('../load/target/create-table.ts');
+  const texts = loads.map((settings) => ({ load: settings.name, sql: createTable(settings) }));
   out.json({ loads: texts });
   for (const [i, { sql }] of texts.entries()) {
     if (i > 0) out.line();
