@@ -61,7 +61,8 @@ async function sortBatch(
   }
   const found = await columnsOf(main, paths, signal);
   const select = `SELECT ${namedColumns(columns)} FROM (SELECT ${selectColumns(columns, found, 'r')} FROM ${scan(paths)} r)`;
-  return writeSorted(deps, main, sorted(select, keyIndexes(columns, key)), fileOptions(staging), signal);
+  // Awaited here: the local copies are given back at the end of this function.
+  return await writeSorted(deps, main, sorted(select, keyIndexes(columns, key)), fileOptions(staging), signal);
 }
 
 /** A primary key needs no second look, for which DuckDB would spill every key of a large table. */
