@@ -1,6 +1,7 @@
 /** `tidemark query`: SQL over the lake. */
 
 import { availableParallelism } from 'node:os';
+import { missingFile } from '../compact/missing-file.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { openLake } from '../lake/open.ts';
 import { TidemarkError } from '../model/error.ts';
@@ -41,7 +42,9 @@ export async function runQuery(options: QueryOptions, context: CommandContext): 
     }),
     progress: fetchProgress(context),
   };
-  const statement = await prepareQuery(deps, sql, version, stack, signal);
+  const statement = await prepareQuery(deps, sql, version, stack, signal).catch((error) => {
+    throw missingFile(error, version);
+  });
   // Before anything stands on stdout: what is drawn is erased by counting lines upwards.
   context.screen?.[Symbol.dispose]();
   if (statement.kind === 'explain') {

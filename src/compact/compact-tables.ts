@@ -7,6 +7,7 @@ import { keepAlive } from '../state/keep-alive.ts';
 import { type Acquired, type Lease, leaseLost } from '../state/leases.ts';
 import type { StagedStatus } from '../state/staged.ts';
 import { type Compacted, compactTable } from './compact-table.ts';
+import { missingFile } from './missing-file.ts';
 import { rebuildTable } from './rebuild.ts';
 import type { CompactProgress, CompactResult } from './result.ts';
 import { rowsOf } from './runs-step.ts';
@@ -141,7 +142,7 @@ function upToDate({ name, folder }: CompactSettings, { version, throughRun: thro
 
 /** Errors from deep inside do not know the table. */
 function named(error: unknown, { name }: CompactSettings): TidemarkError {
-  const known = toTidemarkError(error);
+  const known = toTidemarkError(missingFile(error));
   if (known.place.table) return known;
   const { hint, place, cause } = known;
   return new TidemarkError(known.code, known.message, { ...place, table: displayName(name), hint, cause });

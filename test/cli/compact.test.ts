@@ -124,6 +124,22 @@ test('--optimize, --rebuild, and --rebuild --as-of, which says where it went', a
   expectError(early, { exit: 2, code: 'STAGED_MISSING', says: /nothing.*2020-01-01/, hint: /tidemark export/ });
 });
 
+test('a data file that somebody deleted: --rebuild mends it, an older version is gone', async () => {
+  const run = (...args: string[]) => scene.run(args, NO_LOG);
+  const [{ version }] = await compact(['--table', 'customer']);
+  for (const name of await readdir(staged('customer'))) {
+    if (name.endsWith('.parquet')) await rm(path.join(staged('customer'), name));
+  }
+  await change('customer', 'update customer set updated_at = clock_timestamp() where id = 1');
+  const broken = { exit: 1, code: 'STAGED_BROKEN', says: /a file of the staged table is missing/, hint: /--rebuild/ };
+  expectError(await run('compact', '--table', 'customer'), broken);
+  expectError(await run('query', 'from customer'), broken);
+  await compact(['--table', 'customer', '--rebuild']);
+  expect(await run('query', 'from customer', '--format', 'csv')).toMatchObject({ code: 0 });
+  const gone = { exit: 2, code: 'STAGED_VERSION', says: /a file of version \d+ is there no more/, hint: /vacuum/ };
+  expectError(await run('query', 'from customer', '--at-version', String(version)), gone);
+});
+
 test('what was typed wrong', async () => {
   expectError(await scene.run(['compact', '--table', 'never_exported']), {
     exit: 2,
