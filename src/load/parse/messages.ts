@@ -1,0 +1,19 @@
+/** What the pool and its workers say to each other. Types only. */
+
+import type { ReadDrop } from '../drop.ts';
+import type { LoadSettings } from '../settings.ts';
+import type { RowsDrop } from './rows.ts';
+import type { Source } from './unpack.ts';
+
+export type WorkerStart = { settings: LoadSettings };
+
+export type Task = { source: Source; drop: RowsDrop; lines: number[] | null };
+
+export type Answer =
+  | { kind: 'ready' }
+  /** It cannot work at all. */
+  | { kind: 'refused'; code: string; message: string; hint: string | undefined; column: string | undefined }
+  | { kind: 'read'; read: ReadDrop }
+  | { kind: 'lines'; lines: Map<number, string> }
+  /** A defect of ours; the worker goes on. */
+  | { kind: 'failed'; message: string };

@@ -1,0 +1,103 @@
+/** One drop, from its bytes to rows for COPY. Invariant: whatever the bytes are, the answer says what became of them; it never throws for them. */
+
+import type { Duck } from '../../duckdb/duck.ts';
+import type { ReadDrop } from '../drop.ts';
+import type { LoadSettings } from '../settings.ts';
+import { type BlockReader, Unreadable } from './block-reader.ts';
+import { CsvReader } from './csv.ts';
+import { formatOf } from './formats.ts';
+import { ArrayReader } from './json-array.ts';
+import { JsonScanner } from './json-scan.ts';
+import { LineTexts } from './line-texts.ts';
+import { LineReader } from './lines.ts';
+import { readParquet } from './parquet.ts';
+import type { RowSink } from './row-sink.ts';
+import type { Rows, RowsDrop } from './rows.ts';
+import { type Source, unpacked } from './unpack.ts';
+
+export type ReadOptions = {
+  settings: LoadSettings;
+  /** Opened when the first Parquet drop comes. */
+  duck: () => Promise<Duck>;
+};
+
+/** Reads a drop to the end. */
+export async function readDrop(source: Source, drop: RowsDrop, rows: Rows, options: ReadOptions): Promise<ReadDrop> {
+  rows.begin(drop);
+  try {
+    await readRows(source, drop.key, rows, options);
+    return rows.finish();
+  } catch (error) {
+    if (error instanceof Unreadable) return { state: 'dead', reason: error.message };
+    const { code, syscall, message } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return { state: 'gone' };
+    if (syscall === 'open' || syscall === 'read') return { state: 'dead', reason: message };
+    throw error;
+  }
+}
+
+/** The original texts of some lines, as a reject shows them; what cannot be read any more is left out. */
+export async function readLines(
+  source: Source,
+  drop: RowsDrop,
+  lines: number[],
+  options: ReadOptions,
+): Promise<Map<number, string>> {
+  const texts = new LineTexts(options.settings, lines);
+  try {
+    await readRows(source, drop.key, texts, options);
+  } catch {
+    // It was readable before: what has been found is worth more than why no more was.
+  }
+  return texts.found;
+}
+
+async function readRows(source: Source, key: string, rows: RowSink, { settings, duck }: ReadOptions): Promise<void> {
+  let reader: BlockReader | null = null;
+  // Always one block behind: only the next one tells whether it is the last.
+  let rest: Buffer = Buffer.alloc(0);
+  for await (const block of unpacked(source, key, settings.limits)) {
+    if (reader !== null) {
+      rest = rest.subarray(reader.read(rest, false));
+      rest = rest.length === 0 ? block : Buffer.concat([rest, block]);
+      continue;
+    }
+    rest = rest.length === 0 ? block : Buffer.concat([rest, block]);
+    if (formatOf(settings.format, key, rest) === 'parquet') return readParquet(source, rows, settings, duck);
+    rest = withoutMark(rest);
+    reader = readerOf(formatOf(settings.format, key, rest), rest, rows, settings);
+  }
+  reader ??= readerOf(formatOf(settings.format, key, rest), rest, rows, settings);
+  reader.read(rest, true);
+}
+
+/** Throws Unreadable for UTF-16, which no format here is. */
+function withoutMark(b: Buffer): Buffer {
+  if ((b[0] === 0xff && b[1] === 0xfe) || (b[0] === 0xfe && b[1] === 0xff)) throw new Unreadable('UTF-16, not UTF-8');
+  return b[0] === 0xef && b[1] === 0xbb && b[2] === 0xbf ? b.subarray(3) : b;
+}
+
+function readerOf(format: string, begin: Buffer, rows: RowSink, settings: LoadSettings): BlockReader {
+  const { lineBytes } = settings.limits;
+  if (format === 'csv') return new CsvReader(rows, lineBytes);
+  if (format !== 'json') return new LineReader(rows, lineBytes);
+  if (/^\s*\[/.test(begin.toString('latin1', 0, 4096))) return new ArrayReader(rows, lineBytes);
+  // One object over many lines; several of them, a line each, are JSON lines under another name.
+  const alone = new JsonScanner([]).scan(begin, 0, begin.length) === null && begin.length <= lineBytes;
+  return alone ? new WholeReader(rows) : new LineReader(rows, lineBytes);
+}
+
+class WholeReader implements BlockReader {
+  readonly #rows: RowSink;
+
+  constructor(rows: RowSink) {
+    this.#rows = rows;
+  }
+
+  read(b: Buffer, last: boolean): number {
+    // More than one object after all: they were a block each.
+    if (!last) throw new Unreadable('objects over many lines, neither an array nor a line each');
+    this.#rows.json(b, 0, b.length, 1);
+    return b.length;
+  }
+}
