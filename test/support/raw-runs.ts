@@ -70,7 +70,7 @@ export async function createRawRuns({ state, lake }: { state: StateStore; lake: 
     const op = select.includes('_tidemark_op') || select.includes('FROM raw') ? '' : `, 'u' AS "_tidemark_op"`;
     const [{ count }] = await connection.rows<{ count: bigint }>(
       `COPY (SELECT *${op}, ${run}::BIGINT AS "_tidemark_run", TIMESTAMPTZ '2026-07-01 10:00:00+00' AS "_tidemark_at" FROM (${select}))
-       TO ${text(file)} (FORMAT parquet, COMPRESSION zstd, RETURN_STATS)`,
+       TO ${text(file)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 20480, RETURN_STATS)`,
       never,
     );
     const { size } = await stat(file);
