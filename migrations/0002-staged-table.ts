@@ -19,7 +19,6 @@ create table ${at}.staged_table (
   checked_at timestamptz,
   compacted_at timestamptz,
   optimized_at timestamptz,
-  vacuumed_at timestamptz,
   failed_run bigint
 ) with (fillfactor = 70);
 comment on table ${at}.staged_table is 'One row for each table that a compaction has worked on, or tried to. What is here was so when the last holder of the lease of kind compact looked; the Delta log below staged/ decides.';

@@ -20,7 +20,6 @@ export function stagedJson(table: TableStatus, now: number) {
       checked_at: staged.checkedAt,
       compacted_at: staged.compactedAt,
       optimized_at: staged.optimizedAt,
-      vacuumed_at: staged.vacuumedAt,
       waiting_runs: staged.waiting.runs,
       waiting_rows: staged.waiting.rows,
       waiting_bytes: staged.waiting.bytes,

@@ -79,7 +79,6 @@ export type StateTables = {
     checked_at: Instant | null;
     compacted_at: Instant | null;
     optimized_at: Instant | null;
-    vacuumed_at: Instant | null;
     failed_run: Bigint | null;
   };
   lease: {

@@ -20,7 +20,7 @@ export type Staged = {
 };
 
 /** What a command did to the staged table, beyond having looked at it. */
-export type StagedWork = { compacted: boolean; optimized?: boolean; vacuumed?: boolean };
+export type StagedWork = { compacted: boolean; optimized?: boolean };
 
 /**
  * Notes the table as it is now, and that the failure before is over. Repeatable. Throws LEASE_LOST. The version may go
@@ -28,14 +28,13 @@ export type StagedWork = { compacted: boolean; optimized?: boolean; vacuumed?: b
  */
 export async function saveStaged(tx: StateTx, lease: Lease, staged: Staged & StagedWork): Promise<void> {
   if (!(await holdsLease(tx, lease))) throw leaseLost(lease);
-  const { compacted, optimized, vacuumed, throughRun, ...known } = staged;
+  const { compacted, optimized, throughRun, ...known } = staged;
   const values = {
     ...known,
     through_run: throughRun,
     checked_at: now,
     ...(compacted && { compacted_at: now }),
     ...(optimized && { optimized_at: now }),
-    ...(vacuumed && { vacuumed_at: now }),
     failed_run: null,
   };
   await tx.db
@@ -58,7 +57,6 @@ export type StagedStatus = {
   checkedAt: string | null;
   compactedAt: string | null;
   optimizedAt: string | null;
-  vacuumedAt: string | null;
   /** Committed runs that it has not seen and that are still of use, since the oldest one that it has not seen. */
   waiting: { runs: bigint; rows: bigint; bytes: bigint; since: string | null };
   /** When the last full run was made, of all that are committed. */
@@ -77,7 +75,7 @@ export async function stagedStatus(
   const query = sql<StagedRow>`
     select t.folder, s.version, s.through_run, s.rows, s.files, s.bytes, ${instant('r.snapshot_at')} as as_of,
       ${instant('s.checked_at')} as checked_at, ${instant('s.compacted_at')} as compacted_at,
-      ${instant('s.optimized_at')} as optimized_at, ${instant('s.vacuumed_at')} as vacuumed_at,
+      ${instant('s.optimized_at')} as optimized_at,
       w.runs as waiting_runs, w.rows as waiting_rows, w.bytes as waiting_bytes,
       ${instant('w.since')} as waiting_since, ${instant('l.snapshot_at')} as last_full_at,
       f.run as failed_run, ${instant('f.failed_at')} as failed_at, f.error,
@@ -117,7 +115,6 @@ type StagedRow = { folder: string; error: RunError | null; expired: boolean | nu
     | 'checked_at'
     | 'compacted_at'
     | 'optimized_at'
-    | 'vacuumed_at'
     | 'waiting_since'
     | 'last_full_at'
     | 'failed_run'
@@ -140,7 +137,6 @@ function status(row: StagedRow): StagedStatus {
     checkedAt: row.checked_at,
     compactedAt: row.compacted_at,
     optimizedAt: row.optimized_at,
-    vacuumedAt: row.vacuumed_at,
     waiting: {
       runs: BigInt(row.waiting_runs),
       rows: BigInt(row.waiting_rows),

@@ -148,7 +148,6 @@ test('what a compaction leaves is known without the lake, with what waits', asyn
     checkedAt: INSTANT,
     compactedAt: INSTANT,
     optimizedAt: null,
-    vacuumedAt: null,
     waiting: { runs: 0n, rows: 0n, bytes: 0n, since: null },
     lastFullAt: null,
     failure: null,
@@ -170,25 +169,23 @@ test('what a compaction leaves is known without the lake, with what waits', asyn
   expect((await store.status())[0].staged).toEqual(await staged());
 });
 
-test('a look that finds nothing moves no date but its own; optimize and vacuum have theirs', async () => {
+test('a look that finds nothing moves no date but its own; optimize has its own', async () => {
   await using db = await createDatabase();
   await using store = await openAt(db.url);
   const { lease } = await compacting(store, 'invoice');
   const dates = async () => {
-    const { checkedAt, compactedAt, optimizedAt, vacuumedAt } = (await store.stagedOf(['invoice'], never)).get(
-      'invoice',
-    )!;
-    return { checkedAt, compactedAt, optimizedAt, vacuumedAt };
+    const { checkedAt, compactedAt, optimizedAt } = (await store.stagedOf(['invoice'], never)).get('invoice')!;
+    return { checkedAt, compactedAt, optimizedAt };
   };
   const nothing = { ...STAGED, throughRun: null, compacted: false };
   await store.staged(lease, nothing, never);
   const looked = await dates();
-  expect(looked).toEqual({ checkedAt: INSTANT, compactedAt: null, optimizedAt: null, vacuumedAt: null });
+  expect(looked).toEqual({ checkedAt: INSTANT, compactedAt: null, optimizedAt: null });
   await store.staged(lease, { ...nothing, compacted: true, optimized: true }, never);
   const optimized = await dates();
-  expect(optimized).toEqual({ checkedAt: INSTANT, compactedAt: INSTANT, optimizedAt: INSTANT, vacuumedAt: null });
-  await store.staged(lease, { ...nothing, vacuumed: true }, never);
-  expect(await dates()).toEqual({ ...optimized, checkedAt: INSTANT, vacuumedAt: INSTANT });
+  expect(optimized).toEqual({ checkedAt: INSTANT, compactedAt: INSTANT, optimizedAt: INSTANT });
+  await store.staged(lease, nothing, never);
+  expect(await dates()).toEqual({ ...optimized, checkedAt: INSTANT });
   expect((await dates()).checkedAt! > optimized.checkedAt!).toBe(true);
 });
 

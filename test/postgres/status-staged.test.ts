@@ -83,7 +83,6 @@ test('what waits for a compaction, in how many rows and for how long', async () 
     checked_at: expect.any(String),
     compacted_at: expect.any(String),
     optimized_at: null,
-    vacuumed_at: null,
     waiting_runs: 2,
     waiting_rows: 6,
     waiting_bytes: 402,
