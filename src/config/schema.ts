@@ -44,7 +44,7 @@ export const configSchema = keys({
   })
     .optional()
     .describe('Where compaction and queries keep files for a while.'),
-  memory: size('64MB').optional().describe('What DuckDB may use, in compactions and queries; default: 128MB.'),
+  memory: size('64MB').optional().describe('What DuckDB may use, in compactions and queries; default: 112MB.'),
   defaults: defaults.optional().describe('What holds for every table that says nothing else.'),
   tables: z.array(tableEntry).optional().describe('The tables to export; default: public.*'),
   loads: z.array(loadEntry).optional().describe('The event files to load into Postgres.'),

@@ -40,7 +40,7 @@ export function toConfig(parsed: ParsedConfig, file: string): Config {
       path: absolute(spool.path) ?? path.join(os.tmpdir(), `tidemark-${os.userInfo().uid}`),
       limitBytes: spool.limit ?? 4 * 2 ** 30,
     },
-    memoryBytes: parsed.memory ?? 96 * 2 ** 20,
+    memoryBytes: parsed.memory ?? 112 * 2 ** 20,
     defaults: {
       lateMs: defaults.late ?? 3_600_000,
       marginMs: defaults.margin ?? 10_000,

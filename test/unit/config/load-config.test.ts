@@ -29,7 +29,7 @@ test('defaults', () => {
     state: { url: 'postgres://h/d', caFile: null, schema: 'tidemark', isSource: true },
     lake: { url: 'file:./lake', baseDir: '/etc/tidemark', s3: undefined },
     spool: { path: expect.stringContaining(os.tmpdir()), limitBytes: 4 * 1024 ** 3 },
-    memoryBytes: 192 * 1024 ** 2,
+    memoryBytes: 112 * 1024 ** 2,
     defaults: {
       lateMs: 3_600_000,
       marginMs: 10_000,
