@@ -1,9 +1,9 @@
 /** `tidemark compact`: what was exported into the staged tables. */
 
 import os from 'node:os';
+import { asOfFolder } from '../compact/as-of-folder.ts';
 import { compactTables } from '../compact/compact-tables.ts';
 import { SHAPE } from '../compact/plan.ts';
-import { asOfFolder } from '../compact/rebuild.ts';
 import type { CompactDeps } from '../compact/work.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { openLake } from '../lake/open.ts';

@@ -13,9 +13,10 @@ import type { DeltaColumn, Snapshot } from './delta/actions.ts';
 import { commit } from './delta/commit.ts';
 import { readSnapshot } from './delta/read-log.ts';
 import { optimizeStep } from './optimize.ts';
-import { columnsThatStay, sizesOf, stepOfRuns } from './runs-step.ts';
+import { columnsThatStay, stepOfRuns } from './runs-step.ts';
 import { discardFiles } from './staged-files.ts';
 import { commitOf, keyOf, type Staging, type Step, throughRun } from './staging.ts';
+import { sizesOf } from './table-size.ts';
 import { addCounts, type CompactDeps, type CompactSettings, type Counts, type EngineDeps, NO_COUNTS } from './work.ts';
 
 export type Work = {
@@ -33,6 +34,8 @@ export type Compacted = { snapshot: Snapshot | null; counts: Counts; compacted: 
 
 /** So often a commit is made again because another writer was faster. */
 const ATTEMPTS = 5;
+/** Files that came out smaller than planned may go with their neighbours then. */
+const ROUNDS = 3;
 
 /** Resolves once everything exported so far is in the staged table. Throws STAGED_*, SCHEMA_CHANGED, SPOOL_FULL, LAKE_*. */
 export async function compactTable(deps: CompactDeps, work: Work, signal: AbortSignal): Promise<Compacted> {
@@ -105,18 +108,24 @@ async function optimizeTable(
   signal: AbortSignal,
 ): Promise<Omit<Compacted, 'compacted'>> {
   let snapshot = before;
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+  let counts = NO_COUNTS;
+  let conflicts = 0;
+  for (let rounds = 0; rounds < ROUNDS; ) {
     const left = columnsLeft(work, snapshot);
     const columns = { columns: left, outdated: left.length < snapshot.metadata.columns.length };
     const key = { key: keyOf(snapshot) ?? [], equality: [] };
     const staging = stagingOf(deps, work.settings, key, columns, sizesOf(snapshot));
     const step = await optimizeStep(staging, snapshot, work.progress, signal);
-    if (step === null) return { snapshot, counts: NO_COUNTS, optimized: true };
+    if (step === null) break;
     const next = await land(staging, snapshot, step, { through: null, operation: 'OPTIMIZE', parameters: {} }, signal);
-    if (next !== 'conflict') return { snapshot: next, counts: step.counts, optimized: true };
-    snapshot = (await readSnapshot(staging.table, signal)) ?? snapshot;
+    if (next !== 'conflict') {
+      snapshot = next;
+      counts = addCounts(counts, step.counts);
+      rounds++;
+    } else if (++conflicts === ATTEMPTS) throw conflict(work);
+    else snapshot = (await readSnapshot(staging.table, signal)) ?? snapshot;
   }
-  throw conflict(work);
+  return { snapshot, counts, optimized: true };
 }
 
 /** Commits the step; the files of one that lost the race are removed. */

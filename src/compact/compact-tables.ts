@@ -6,12 +6,11 @@ import { displayName } from '../model/table.ts';
 import { keepAlive } from '../state/keep-alive.ts';
 import { type Acquired, type Lease, leaseLost } from '../state/leases.ts';
 import type { StagedStatus } from '../state/staged.ts';
-import { type Compacted, compactTable } from './compact-table.ts';
+import type { Compacted } from './compact-table.ts';
 import { missingFile } from './missing-file.ts';
-import { rebuildTable } from './rebuild.ts';
 import type { CompactProgress, CompactResult } from './result.ts';
-import { rowsOf } from './runs-step.ts';
 import { throughRun } from './staging.ts';
+import { rowsOf } from './table-size.ts';
 import { type CompactDeps, type CompactSettings, NO_COUNTS } from './work.ts';
 
 export type CompactRequest = {
@@ -116,7 +115,10 @@ async function work(
   signal: AbortSignal,
 ): Promise<Compacted> {
   const task = { settings, columns: columns ?? ([] as WrittenColumn[]), optimize, fullSchema, progress };
-  const done = rebuild ? await rebuildTable(deps, task, rebuild.asOf, signal) : await compactTable(deps, task, signal);
+  // Both load DuckDB's native code: 40 MB that a command which finds nothing to do goes without.
+  const done = rebuild
+    ? await (await import('./rebuild.ts')).rebuildTable(deps, task, rebuild.asOf, signal)
+    : await (await import('./compact-table.ts')).compactTable(deps, task, signal);
   if (done.snapshot === null || rebuild?.asOf) return done;
   const files = [...done.snapshot.files.values()];
   await deps.state.staged(

@@ -6,6 +6,7 @@
 import { TidemarkError } from '../model/error.ts';
 import { keyOf } from '../model/run.ts';
 import { displayName } from '../model/table.ts';
+import { asOfFolder } from './as-of-folder.ts';
 import { nextBatch } from './batches.ts';
 import { type Compacted, conflict, land, type Work } from './compact-table.ts';
 import type { Snapshot } from './delta/actions.ts';
@@ -111,10 +112,4 @@ const snapshotOf = (built: Built | null) => built?.snapshot ?? null;
 /** The files of the step before that this one wrote again: no log ever names them. */
 function replaced(built: Built | null, step: Step) {
   return step.remove.flatMap(({ path }) => built?.snapshot.files.get(path) ?? []);
-}
-
-/** `invoice_as_of_20261120T102230Z`. */
-export function asOfFolder(folder: string, asOf: bigint): string {
-  const instant = new Date(Number(asOf / 1000n)).toISOString().replaceAll(/[-:]|\.\d+/g, '');
-  return `${folder}_as_of_${instant}`;
 }

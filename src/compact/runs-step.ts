@@ -7,10 +7,10 @@ import type { RawRun } from '../state/raw-runs.ts';
 import { batchColumns, stagingOf } from './batch-columns.ts';
 import { isSameName } from './columns.ts';
 import type { Snapshot } from './delta/actions.ts';
-import { parseStatistics } from './delta/statistics.ts';
 import { mergeStep } from './merge.ts';
 import { replaceStep } from './replace.ts';
 import { keyOf, type Staging, type Step, throughRun } from './staging.ts';
+import { sizesOf } from './table-size.ts';
 import type { CompactSettings, EngineDeps } from './work.ts';
 
 export type RunsWork = {
@@ -52,19 +52,6 @@ export async function stepOfRuns(
   const staging = stagingOf(deps, settings, key, columns, sizesOf(snapshot!));
   const step = await mergeStep(staging, snapshot!, { paths, runs: runs.length }, signal);
   return { staging, step, overlapping: false };
-}
-
-export function sizesOf(snapshot: Snapshot): { bytes: number; rows: number }[] {
-  return [...snapshot.files.values()].map(({ size, stats }) => ({
-    bytes: size,
-    rows: parseStatistics(stats, [])?.rows ?? 0,
-  }));
-}
-
-/** Rows that are in the table. */
-export function rowsOf(snapshot: Snapshot): bigint {
-  const gone = [...snapshot.files.values()].reduce((sum, file) => sum + (file.deletionVector?.cardinality ?? 0), 0);
-  return BigInt(sizesOf(snapshot).reduce((sum, { rows }) => sum + rows, 0) - gone);
 }
 
 /** Null: all. */
