@@ -8,6 +8,7 @@ import type { DuckConnection } from '../duckdb/duck.ts';
 import { text } from '../duckdb/literal.ts';
 import type { AddFile, DeltaColumn } from './delta/actions.ts';
 import { parseStatistics, type Statistics } from './delta/statistics.ts';
+import { withExactBounds } from './exact-bounds.ts';
 import { keyIndexes } from './read-files.ts';
 import type { Staging } from './staging.ts';
 import { duckTypeOf } from './types.ts';
@@ -15,9 +16,9 @@ import { duckTypeOf } from './types.ts';
 export type LiveFile = AddFile & { file: number; rows: number; statistics: Statistics | null };
 
 /** Numbers the files. A file without statistics (of another writer) may hold any key. */
-export function liveFiles(adds: Iterable<AddFile>, columns: DeltaColumn[]): LiveFile[] {
+export function liveFiles(adds: Iterable<AddFile>, columns: DeltaColumn[], key: string[]): LiveFile[] {
   return [...adds].map((add, file) => {
-    const statistics = parseStatistics(add.stats, columns);
+    const statistics = withExactBounds(parseStatistics(add.stats, columns), key, add);
     return { ...add, file, rows: statistics?.rows ?? 0, statistics };
   });
 }

@@ -28,7 +28,7 @@ export async function mergeStep(
   const main = deps.connections[0];
   const changes = await loadChanges(main, raw.paths, { columns, key, equality, runs: raw.runs }, signal);
   await deps.step('changes-read');
-  const files = liveFiles(snapshot.files.values(), columns);
+  const files = liveFiles(snapshot.files.values(), columns, key);
   const keys = keyIndexes(columns, key);
   await loadLive(main, files, { columns, key }, signal);
   await emptyGone(main, signal);

@@ -21,7 +21,7 @@ export async function optimizeStep(
   const { deps, columns, key, outdated } = staging;
   if (key.length === 0) return null;
   const main = deps.connections[0];
-  const files = liveFiles(snapshot.files.values(), columns);
+  const files = liveFiles(snapshot.files.values(), columns, key);
   await loadLive(main, files, { columns, key }, signal);
   const ranks = await keyRanks(main, signal);
   const planned = files.map(({ file, size, rows, deletionVector }) => {

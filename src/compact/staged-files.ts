@@ -7,6 +7,7 @@ import type { DuckConnection } from '../duckdb/duck.ts';
 import { text, texts } from '../duckdb/literal.ts';
 import type { AddFile, DeltaColumn } from './delta/actions.ts';
 import { fileStatistics, type WrittenFile } from './delta/file-statistics.ts';
+import { boundTags } from './exact-bounds.ts';
 import type { EngineDeps } from './work.ts';
 
 export type FileOptions = {
@@ -127,6 +128,7 @@ async function landFiles(
   for (const file of written) {
     await deps.step('file-written');
     const stats = await fileStatistics(connection, file, columns, key, signal);
+    const tags = boundTags(columns, key, file);
     const name = `${randomUUID()}.parquet`;
     await deps.spool.land(file.filename, `${root}/${name}`, signal);
     await deps.step('file-landed');
@@ -138,6 +140,7 @@ async function landFiles(
       dataChange,
       stats,
       deletionVector: null,
+      ...(tags ? { tags } : {}),
     });
   }
   return adds;
