@@ -44,7 +44,7 @@ comment on column ${at}.load_drop.etag is 'Tells one content from another: S3''s
 comment on column ${at}.load_drop.state is 'claimed: a process works on it, or died over it. loaded. dead: it could not be read at all, error says why; load --replay takes it again. gone: it vanished before it was read.';
 comment on column ${at}.load_drop.claim is 'The call that claimed it. Checked in the transaction that loads it: a claim that another took over commits nothing.';
 comment on column ${at}.load_drop.attempt is 'How often this content was claimed.';
-comment on column ${at}.load_drop.overwritten is 'How often other content was found under its key after it had been loaded or was dead.';
+comment on column ${at}.load_drop.overwritten is 'How often other content was found under its key after it had been loaded.';
 comment on column ${at}.load_drop.rows_in is 'Rows that were read. All counts are of the last content.';
 comment on column ${at}.load_drop.rows_out is 'Rows that the target took, or had already.';
 comment on column ${at}.load_drop.rows_known is 'Those of rows_out that changed nothing: the key was there, or came again in the same transaction.';

@@ -1,0 +1,197 @@
+/**
+ * Claims on drops, and what the ledger says of them. Invariant: a drop has one claim at a time, times are of the target's
+ * clock, and what another process is loading at the moment is left alone.
+ */
+
+import type pg from 'pg';
+import type { Drop } from '../drop.ts';
+import type { Claimed, DropOutcome, LoadedCounts } from './outcome.ts';
+import { sqlName } from './sql-name.ts';
+
+/** How long a process may be silent until others take its drops over. */
+const TTL = "interval '60 seconds'";
+
+/** Statements of one load's ledger for one process. Each takes a client, inside a transaction or outside. */
+export class Ledger {
+  readonly load: string;
+  /** The ledger's schema, quoted. */
+  readonly at: string;
+  readonly #worker: string;
+  readonly #holder: string;
+
+  constructor(load: string, schema: string, worker: string, holder: string) {
+    this.load = load;
+    this.at = sqlName(schema);
+    this.#worker = worker;
+    this.#holder = holder;
+  }
+
+  /** Makes this process known, or says that it lives. */
+  async beat(client: pg.ClientBase): Promise<void> {
+    await client.query(
+      `insert into ${this.at}.load_worker as w (worker, load, holder, expires_at)
+       values ($1, $2, $3, clock_timestamp() + ${TTL})
+       on conflict (worker) do update set expires_at = excluded.expires_at`,
+      [this.#worker, this.load, this.#holder],
+    );
+  }
+
+  /** What this process has claimed is free again. */
+  async leave(client: pg.ClientBase): Promise<void> {
+    await client.query(
+      `delete from ${this.at}.load_worker where worker = $1 or expires_at < clock_timestamp() - interval '1 day'`,
+      [this.#worker],
+    );
+  }
+
+  /** Says that this process waits for a connection, for about as long as it takes to ask again. */
+  async wait(client: pg.ClientBase, waits: boolean): Promise<void> {
+    await client.query(
+      `update ${this.at}.load_worker set waiting_until = case when $2 then clock_timestamp() + interval '2 seconds' end
+       where worker = $1 and ($2 or waiting_until is not null)`,
+      [this.#worker, waits],
+    );
+  }
+
+  /**
+   * Claims those of `drops` that are new, have other content than the ledger knows, were gone, or whose claimer is dead. In one
+   * statement; with the same `claim` it can be repeated. Must run in a transaction of its own.
+   */
+  async claim(client: pg.ClientBase, drops: Drop[], claim: string): Promise<Claimed[]> {
+    // Without statistics the planner would read a ledger of a million drops for a page of a thousand.
+    await client.query(
+      'set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off',
+    );
+    const { rows } = await client.query<ClaimedRow>(
+      `with d as materialized (
+         select distinct on (key) key collate "C" as key, etag, bytes
+         from json_to_recordset($1::json) as d(key text, etag text, bytes bigint) order by key),
+       fresh as (
+         insert into ${this.at}.load_drop as l (load, key, etag, bytes, state, worker, claim)
+         select $2, d.key, d.etag, d.bytes, 'claimed', $3, $4 from d
+         where not exists (select from ${this.at}.load_drop k where k.load = $2 and k.key = d.key)
+         order by d.key
+         on conflict do nothing
+         returning key, etag, bytes, attempt, overwritten),
+       free as materialized (
+         select l.key, d.etag, d.bytes, l.etag is distinct from d.etag or l.bytes <> d.bytes as other
+         from d join ${this.at}.load_drop l on l.load = $2 and l.key = d.key
+         where (l.state in ('loaded', 'dead') and (l.etag <> d.etag or l.bytes <> d.bytes)) or l.state = 'gone'
+           or (l.state = 'claimed' and (l.claim = $4 or ${this.#dead('l')}))
+         order by l.key
+         for no key update of l skip locked),
+       taken as (
+         update ${this.at}.load_drop l
+         set etag = f.etag, bytes = f.bytes, state = 'claimed', worker = $3, claim = $4, error = null, finished_at = null,
+           attempt = case when f.other then 1 when l.claim = $4 then l.attempt else l.attempt + 1 end,
+           overwritten = l.overwritten + (f.other and l.state = 'loaded')::int
+         from free f where l.load = $2 and l.key = f.key
+         returning l.key, l.etag, l.bytes, l.attempt, l.overwritten)
+       select * from fresh union all select * from taken`,
+      [JSON.stringify(drops.map(({ key, etag, bytes }) => ({ key, etag, bytes }))), this.load, this.#worker, claim],
+    );
+    return rows.map((row) => claimed(row, claim));
+  }
+
+  /** Claims up to `limit` dead drops that were dead before this process began, as the ledger knows them. */
+  async claimDead(client: pg.ClientBase, limit: number, claim: string): Promise<Claimed[]> {
+    const { rows } = await client.query<ClaimedRow>(
+      `with free as materialized (
+         select l.key from ${this.at}.load_drop l
+         where l.load = $1 and (l.state = 'dead' and l.finished_at < (select started_at from ${this.at}.load_worker where worker = $2)
+           or l.state = 'claimed' and l.claim = $3)
+         order by l.key limit $4
+         for no key update of l skip locked)
+       update ${this.at}.load_drop l
+       set state = 'claimed', worker = $2, claim = $3, finished_at = null, attempt = l.attempt + (l.state = 'dead')::int
+       from free f where l.load = $1 and l.key = f.key
+       returning l.key, l.etag, l.bytes, l.attempt, l.overwritten`,
+      [this.load, this.#worker, claim, limit],
+    );
+    return rows.map((row) => claimed(row, claim));
+  }
+
+  /** Gives claims back, so that anybody can take them at once. */
+  async release(client: pg.ClientBase, drops: Claimed[]): Promise<void> {
+    await client.query(
+      `update ${this.at}.load_drop l set worker = null
+       from json_to_recordset($1::json) as d(key text, claim uuid)
+       where l.load = $2 and l.key = d.key and l.claim = d.claim and l.state = 'claimed'`,
+      [claimsOf(drops), this.load],
+    );
+  }
+
+  /**
+   * Locks the rows of these drops until the transaction ends. Of each that is still under our claim: `claimed`, or what an
+   * earlier attempt, whose commit we have not heard of, made of it.
+   */
+  async lock(client: pg.ClientBase, drops: Claimed[]): Promise<Map<string, 'claimed' | DropOutcome>> {
+    const { rows } = await client.query<LedgerRow>(
+      `select l.key, l.bytes, l.state, l.overwritten, l.error, l.rows_in, l.rows_out, l.rows_filtered, l.rows_rejected, l.rows_known
+       from json_to_recordset($1::json) as d(key text, claim uuid)
+       join ${this.at}.load_drop l on l.load = $2 and l.key = d.key and l.claim = d.claim
+       order by l.key for no key update of l`,
+      [claimsOf(drops), this.load],
+    );
+    return new Map(rows.map((row) => [row.key, row.state === 'claimed' ? 'claimed' : outcomeOf(row)]));
+  }
+
+  /** Writes down what became of the drops. */
+  async finish(client: pg.ClientBase, outcomes: DropOutcome[]): Promise<void> {
+    const rows = outcomes.map((outcome) => ({
+      key: outcome.key,
+      state: outcome.state,
+      error: outcome.state === 'dead' ? cleanText(outcome.reason) : null,
+      i: outcome.counts.rowsIn,
+      o: outcome.counts.rowsOut,
+      f: outcome.counts.filtered,
+      r: outcome.counts.rejected,
+      k: outcome.counts.known,
+    }));
+    await client.query(
+      `update ${this.at}.load_drop l
+       set state = d.state, error = d.error, worker = null, finished_at = clock_timestamp(),
+         rows_in = d.i, rows_out = d.o, rows_filtered = d.f, rows_rejected = d.r, rows_known = d.k
+       from json_to_recordset($1::json) as d(key text, state text, error text, i bigint, o bigint, f bigint, r bigint, k bigint)
+       where l.load = $2 and l.key = d.key`,
+      [JSON.stringify(rows), this.load],
+    );
+  }
+
+  #dead(alias: string): string {
+    return `not exists (select from ${this.at}.load_worker w where w.worker = ${alias}.worker and w.expires_at > clock_timestamp())`;
+  }
+}
+
+/** Without NUL and half characters, which Postgres has no place for. */
+export function cleanText(text: string): string {
+  return text.replaceAll('\0', '\\u0000').toWellFormed();
+}
+
+type ClaimedRow = { key: string; etag: string; bytes: string; attempt: number; overwritten: number };
+type Count = 'rows_in' | 'rows_out' | 'rows_filtered' | 'rows_rejected' | 'rows_known';
+type LedgerRow = { key: string; bytes: string; overwritten: number; error: string | null } & Record<Count, string> & {
+    state: 'claimed' | 'loaded' | 'dead' | 'gone';
+  };
+
+function claimsOf(drops: Claimed[]): string {
+  return JSON.stringify(drops.map(({ key, claim }) => ({ key, claim })));
+}
+
+function claimed(row: ClaimedRow, claim: string): Claimed {
+  const { key, etag, attempt } = row;
+  return { key, etag, bytes: Number(row.bytes), claim, attempt, overwritten: row.overwritten > 0 };
+}
+
+function outcomeOf(row: LedgerRow): DropOutcome {
+  const counts: LoadedCounts = {
+    rowsIn: Number(row.rows_in),
+    rowsOut: Number(row.rows_out),
+    filtered: Number(row.rows_filtered),
+    rejected: Number(row.rows_rejected),
+    known: Number(row.rows_known),
+  };
+  const drop = { key: row.key, bytes: Number(row.bytes), overwritten: row.overwritten > 0, counts };
+  if (row.state === 'dead') return { ...drop, state: 'dead', reason: row.error ?? '' };
+  return { ...drop, state: row.state === 'gone' ? 'gone' : 'loaded' };
+}
