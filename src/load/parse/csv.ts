@@ -156,7 +156,9 @@ export class CsvReader implements BlockReader {
 
   /** With the header above it: a drop of its own, that can be loaded again. */
   #shown(record: Buffer): Buffer {
-    return Buffer.concat([this.#header!.bytes, record]);
+    let end = record.length;
+    while (end > 0 && (record[end - 1] === NEWLINE || record[end - 1] === RETURN)) end--;
+    return Buffer.concat([this.#header!.bytes, record.subarray(0, end)]);
   }
 
   #object(b: Buffer): Record<string, unknown> {

@@ -8,6 +8,7 @@ const PACKED = /\.(gz|gzip|zst|zstd)$/i;
 export function formatOf(configured: DropFormat | null, key: string, begin: Buffer): DropFormat {
   const name = key.replace(PACKED, '');
   const suffix = /\.([^./]+)$/.exec(name)?.[1].toLowerCase();
+  if (configured === null && begin.toString('latin1', 0, 4) === 'PAR1') return 'parquet';
   const named = configured ?? (suffix === 'csv' || suffix === 'tsv' ? 'csv' : suffix === 'parquet' ? 'parquet' : null);
   if (named === 'csv' || named === 'jsonl') return named;
   const first = begin.subarray(0, 1024).toString('latin1').trimStart();

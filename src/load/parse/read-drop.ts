@@ -84,19 +84,24 @@ function readerOf(format: string, begin: Buffer, rows: RowSink, settings: LoadSe
   if (/^\s*\[/.test(begin.toString('latin1', 0, 4096))) return new ArrayReader(rows, lineBytes);
   // One object over many lines; several of them, a line each, are JSON lines under another name.
   const alone = new JsonScanner([]).scan(begin, 0, begin.length) === null && begin.length <= lineBytes;
-  return alone ? new WholeReader(rows) : new LineReader(rows, lineBytes);
+  const lines = new LineReader(rows, lineBytes);
+  return alone ? new WholeReader(rows, lines) : lines;
 }
 
 class WholeReader implements BlockReader {
   readonly #rows: RowSink;
+  readonly #lines: LineReader;
+  #alone = true;
 
-  constructor(rows: RowSink) {
+  constructor(rows: RowSink, lines: LineReader) {
     this.#rows = rows;
+    this.#lines = lines;
   }
 
   read(b: Buffer, last: boolean): number {
-    // More than one object after all: they were a block each.
-    if (!last) throw new Unreadable('objects over many lines, neither an array nor a line each');
+    // The first line happened to fill the first block.
+    if (!last) this.#alone = false;
+    if (!this.#alone) return this.#lines.read(b, last);
     this.#rows.json(b, 0, b.length, 1);
     return b.length;
   }
