@@ -28,7 +28,7 @@ export function seconds(exact: number): number {
 
 /** An instant as Postgres prints it, without the fraction of its seconds; --json has all of it. */
 export function toSecond(instant: string): string {
-  return instant.replace(/\.\d+/, '');
+  return instant.replace(/\.\d+/, '').replace(/^([\d-]+)T([\d:]+)Z$/, '$1 $2+00');
 }
 
 /** Columns lined up, two spaces between; `right`: which columns hold numbers. */

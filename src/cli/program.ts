@@ -5,7 +5,7 @@
 
 import type { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError, Help, Option } from 'commander';
 import { TidemarkError, toTidemarkError } from '../model/error.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext } from './context.ts';
@@ -66,14 +66,21 @@ type Start = (globals: Globals, options: object, load: () => Promise<Run>) => Pr
 
 function buildProgram(io: Io, start: Start): Command {
   const program = new Command('tidemark')
-    .description('Exports the changed rows of a Postgres database to Parquet files in a lake.')
+    .description(
+      'Exports the changed rows of a Postgres database to Parquet files, and keeps the current state as Delta tables.',
+    )
     .version(VERSION, '-V, --version')
     .option('--config <file>', 'configuration (default: tidemark.yaml, then config/tidemark.yaml)')
     .option('--json', 'one JSON document on stdout')
     .addOption(new Option('--log-level <level>', 'of the log on stderr').choices(LEVELS))
     .option('--quiet', 'results, warnings and errors only')
     .helpCommand(false)
-    .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
+    .configureHelp({
+      showGlobalOptions: true,
+      sortSubcommands: false,
+      // That a flag is off and a list is empty need not be said.
+      optionDescription: (option) => new Help().optionDescription(option).replace(/ \(default: (false|\[\])\)/, ''),
+    })
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: () => {} })
     .exitOverride();
 

@@ -79,7 +79,10 @@ export function stagedProblems(tables: TableStatus[], now: number): string[] {
     const hint = failure?.error.hint;
     return [
       ...(failure
-        ? ['', `${name} was not compacted at ${failure.failedAt}: ${failure.error.code}: ${failure.error.message}`]
+        ? [
+            '',
+            `${name} was not compacted at ${toSecond(failure.failedAt)}: ${failure.error.code}: ${failure.error.message}`,
+          ]
         : []),
       ...(hint ? [`  hint: ${hint}`] : []),
       ...(stale ? ['', `${name}: ${stale}`, `  hint: ${staleRemedy(name)}`] : []),

@@ -113,7 +113,9 @@ function print(tables: TableStatus[], now: number, { out }: CommandContext): voi
   for (const { table, failure } of tables) {
     if (!failure) continue;
     out.line();
-    out.line(`${displayName(table)} failed at ${failure.failedAt}: ${failure.error.code}: ${failure.error.message}`);
+    out.line(
+      `${displayName(table)} failed at ${toSecond(failure.failedAt)}: ${failure.error.code}: ${failure.error.message}`,
+    );
     if (failure.error.hint) out.line(`  hint: ${failure.error.hint}`);
   }
   for (const line of stagedProblems(tables, now)) out.line(line);

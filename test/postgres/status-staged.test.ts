@@ -64,7 +64,7 @@ test('what waits for a compaction, in how many rows and for how long', async () 
   await shopping.export('track');
   expect((await lines()).slice(-3)).toEqual([
     'staged|version|rows|files|size|waiting|for|as of',
-    'public.invoice|3|1,234|2|88 MB|-|-|2026-07-01T10:00:00Z',
+    'public.invoice|3|1,234|2|88 MB|-|-|2026-07-01 10:00:00+00',
     '',
   ]);
   expect(await staged()).toMatchObject([{ state: 'ok', found: '1 staged table, none late', remedy: null }]);
@@ -72,7 +72,7 @@ test('what waits for a compaction, in how many rows and for how long', async () 
   await shopping.export('invoice', { minutes: 1 });
   await shopping.export('invoice', { minutes: 2 });
   await query(`update tidemark.run set finished_at = now() - interval '3 hours' where run = 3`);
-  expect(await lines()).toContain('public.invoice|3|1,234|2|88 MB|6 rows|3.0 h|2026-07-01T10:00:00Z');
+  expect(await lines()).toContain('public.invoice|3|1,234|2|88 MB|6 rows|3.0 h|2026-07-01 10:00:00+00');
   expect((await json())[0].staged).toEqual({
     version: 3,
     through_run: 1,
@@ -116,7 +116,7 @@ test('a failed compaction has a line of its own, and the export is not blamed', 
   expect(shown).toContainEqual(expect.stringMatching(/^public\.invoice\|-\|-\|-\|-\|3 rows\|[\d.]+ s\|-\|failed$/));
   const failed = shown.findIndex((line) => line.includes('STAGED_BROKEN'));
   expect(shown.slice(failed, failed + 2)).toEqual([
-    expect.stringMatching(/^public\.invoice was not compacted at \S+: STAGED_BROKEN: a file is gone$/),
+    expect.stringMatching(/^public\.invoice was not compacted at \S+ \S+: STAGED_BROKEN: a file is gone$/),
     '|hint: compact --rebuild',
   ]);
   expect((await json())[0]).toMatchObject({
@@ -129,7 +129,7 @@ test('a failed compaction has a line of its own, and the export is not blamed', 
   ]);
   await store.staged(lease, { ...STAGED, throughRun: run }, never);
   expect((await lines()).join()).not.toContain('STAGED_BROKEN');
-  expect(await lines()).toContain('public.invoice|3|1,234|2|88 MB|-|-|2026-07-01T10:00:00Z|held by c');
+  expect(await lines()).toContain('public.invoice|3|1,234|2|88 MB|-|-|2026-07-01 10:00:00+00|held by c');
 });
 
 test('without a key the staged copy is as old as its last full run: stale once something else was exported', async () => {
@@ -156,7 +156,7 @@ test('without a key the staged copy is as old as its last full run: stale once s
   expect(shown.slice(-4)).toEqual([
     '',
     expect.stringMatching(
-      `^public.log: without a key its staged copy is from the full run of ${day}T\\S+Z, and what was exported since cannot be merged$`,
+      `^public.log: without a key its staged copy is from the full run of ${day} \\S+, and what was exported since cannot be merged$`,
     ),
     expect.stringMatching(/^\|hint: give it a key .* tidemark export --full --table public\.log$/),
     '',
