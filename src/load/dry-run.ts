@@ -20,7 +20,7 @@ const MOST_DROPS = 20;
 
 /** Reads the first drops, one after another, until there are rows enough. Throws LAKE_*, CONFIG_INVALID. */
 export async function dryRunLoad(
-  { source, pool }: { source: DropSource; pool: Pick<ParserPool, 'parse'> },
+  { source, pool }: { source: DropSource; pool: ParserPool },
   { load, columns, days }: { load: string; columns: string[]; days: string[] },
   signal: AbortSignal,
 ): Promise<LoadDryRun> {

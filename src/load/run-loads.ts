@@ -3,40 +3,50 @@
 import path from 'node:path';
 import type { Logger } from 'pino';
 import { toTidemarkError } from '../model/error.ts';
+import { claimDead, claimListed } from './claims.ts';
 import { daysOfWindow } from './days.ts';
-import { type LoadDeps, type LoadProgress, loadDrops } from './load-drops.ts';
-import { type LoadResult, type LoadTotals, noTotals } from './load-result.ts';
+import { type LoadProgress, type LoadWork, loadDrops } from './load-drops.ts';
+import { type LoadResult, noTotals } from './load-result.ts';
 import { ParserPool } from './parse/parser-pool.ts';
+import { replayRejects } from './replay-rejects.ts';
 import type { LoadSettings } from './settings.ts';
 import { openDropSource } from './source.ts';
 import { Target } from './target/target.ts';
 
 const DAY_MS = 86_400_000;
 
-export type LoadWork = {
+export type LoadsDeps = {
   env: Record<string, string | undefined>;
   log: Logger;
   /** Where large objects lie while they are parsed. */
   temporary: string;
-  /** Threads that parse. */
+  /** Threads that parse, and batches that are inserted at once. */
   workers: number;
   /** Milliseconds since 1970, for the window of days; and of a clock that never steps back. */
   clock(): number;
   now(): number;
-  step: LoadDeps['step'];
+  /** A place where a test may stop the process. */
+  step(name: string): Promise<void>;
 };
 
-export type LoadsProgress = (load: string) => LoadProgress & { waiting(why: string | null): void; ended(): void };
+export type LoadsProgress = (load: string) => LoadProgress & {
+  /** Why loading waits; null: it goes on. */
+  waiting(why: string | null): void;
+  ended(): void;
+};
 
-/** `days`: of `--date`; null: each load's window. */
-export function daysOf(settings: LoadSettings, days: string[] | null, clock: number): string[] {
-  return days ?? daysOfWindow(clock, settings.windowMs ?? DAY_MS, settings.timezone);
+/** `days`: of `--date`, null: each load's window. `replay`: dead drops and rejects instead of new drops. */
+export type LoadsRequest = { loads: LoadSettings[]; days: string[] | null; replay: boolean };
+
+/** The days that a load's pattern stands for. */
+export function daysOf({ windowMs, timezone }: LoadSettings, days: string[] | null, nowMs: number): string[] {
+  return days ?? daysOfWindow(nowMs, windowMs ?? DAY_MS, timezone);
 }
 
 /** Loads what there is. Throws the signal's reason alone. */
 export async function runLoads(
-  work: LoadWork,
-  { loads, days, replay }: { loads: LoadSettings[]; days: string[] | null; replay: boolean },
+  deps: LoadsDeps,
+  { loads, days, replay }: LoadsRequest,
   progressOf: LoadsProgress,
   signal: AbortSignal,
 ): Promise<LoadResult[]> {
@@ -44,14 +54,16 @@ export async function runLoads(
   for (const settings of loads) {
     const progress = progressOf(settings.name);
     const totals = noTotals();
-    const began = work.now();
-    const about = () => ({ load: settings.name, totals, seconds: (work.now() - began) / 1000 });
+    const began = deps.now();
+    const about = () => ({ load: settings.name, totals, seconds: (deps.now() - began) / 1000 });
+    const work = { totals, progress, inserts: Math.min(settings.connections, deps.workers) };
     try {
-      await runLoad(work, settings, { days: daysOf(settings, days, work.clock()), replay, totals }, progress, signal);
-      results.push({ ...about(), state: totals.drops + totals.goneDrops > 0 ? 'loaded' : 'nothing' });
+      await runLoad(deps, settings, work, replay ? null : daysOf(settings, days, deps.clock()), signal);
+      const nothing = totals.drops + totals.goneDrops + totals.rowsIn === 0;
+      results.push({ ...about(), state: nothing ? 'nothing' : 'loaded' });
     } catch (error) {
       signal.throwIfAborted();
-      work.log.debug({ load: settings.name, err: error }, 'failed');
+      deps.log.debug({ load: settings.name, err: error }, 'failed');
       results.push({ ...about(), state: 'failed', error: toTidemarkError(error) });
     } finally {
       progress.ended();
@@ -60,17 +72,26 @@ export async function runLoads(
   return results;
 }
 
+/** `days`: null replays. */
 async function runLoad(
-  { env, log, temporary, workers, step }: LoadWork,
+  { env, log, temporary, workers, step }: LoadsDeps,
   settings: LoadSettings,
-  { days, totals }: { days: string[]; replay: boolean; totals: LoadTotals },
-  progress: ReturnType<LoadsProgress>,
+  work: LoadWork & { progress: ReturnType<LoadsProgress> },
+  days: string[] | null,
   signal: AbortSignal,
 ): Promise<void> {
+  const { progress, inserts } = work;
+  // One more than insert: drops are claimed meanwhile.
+  const options = { env, log, step, sessions: inserts + 1, waits: progress.waiting };
   // The target first: what is wrong there is said before a byte is read.
-  await using target = await Target.open(settings, env, log, signal);
+  await using target = await Target.open(settings, options, signal);
   await using source = await openDropSource(settings, path.join(temporary, 'drops'));
   await using pool = await ParserPool.open(settings, workers);
-  const inserts = Math.min(settings.connections, workers);
-  await loadDrops({ source, pool, target, log, step }, { days, inserts, totals }, progress, signal);
+  const deps = { source, pool, target, log };
+  if (days !== null) {
+    await loadDrops(deps, work, (inner) => claimListed(target, source.list(days, inner), work, inner), signal);
+    return;
+  }
+  await replayRejects(deps, work, signal);
+  await loadDrops(deps, work, (inner) => claimDead(target, work, inner), signal);
 }
