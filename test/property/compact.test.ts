@@ -11,7 +11,8 @@ import { checkStatistics } from '../support/staged-checks.ts';
 import { inOrder, type ModelRun, type Row, StagedModel } from './compact-model.ts';
 import { COLUMNS, KEYS, type KeyKind } from './compact-values.ts';
 
-const STORIES = Number(process.env.COMPACT_STORIES ?? 25);
+/** COMPACT_SECONDS: play for so long; a failure is then told as it is, without looking for a shorter story. */
+const SECONDS = Number(process.env.COMPACT_SECONDS ?? 0);
 
 let database: TestDatabase;
 let exporter: Exporter;
@@ -213,7 +214,9 @@ async function play({ shape, batchBytes, kind, columns, first, events }: Story):
     expect(result.version).toBe(model.history.length - 1);
     expect(result.state).toBe(result.version! > before ? 'compacted' : 'nothing');
     await check();
-    const again = { merge, optimize: optimize && !rebuild && !process.env.NO_AGAIN };
+    // NaN and infinity have no bounds in a log: files that hold them seem to overlap all others.
+    const bounded = !kind.values.some(([value]) => ['nan', 'inf', '-inf'].includes(value));
+    const again = { merge, optimize: optimize && !rebuild && bounded };
     expect(await compactor.compact(table, again)).toMatchObject({
       version: result.version,
       filesAdded: 0,
@@ -232,11 +235,13 @@ async function play({ shape, batchBytes, kind, columns, first, events }: Story):
   for (const version of model.history.keys()) await isAsModel(version);
 }
 
-test('staged is what a map in memory says, at every version, whatever runs and compactions come', async () => {
-  await fc.assert(fc.asyncProperty(story, play), {
-    numRuns: STORIES,
-    interruptAfterTimeLimit: Number(process.env.COMPACT_MS ?? 25_000),
-    endOnFailure: process.env.NO_SHRINK !== undefined,
-    ...(process.env.COMPACT_SEED ? { seed: Number(process.env.COMPACT_SEED), path: process.env.COMPACT_PATH } : {}),
-  });
-}, 600_000);
+test(
+  'staged is what a map in memory says, at every version, whatever runs and compactions come',
+  async () => {
+    await fc.assert(fc.asyncProperty(story, play), {
+      ...(SECONDS > 0 ? { numRuns: 1e6, endOnFailure: true } : { numRuns: 25 }),
+      interruptAfterTimeLimit: 1_000 * (SECONDS || 30),
+    });
+  },
+  1_000 * (SECONDS || 30) + 60_000,
+);
