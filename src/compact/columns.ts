@@ -11,9 +11,6 @@ export type TableColumns = {
   rewrite: string[];
 };
 
-/** A key, as the merge needs it: names in the lake, in the key's order. */
-export type Key = string[];
-
 /**
  * The columns after raw files with `found` columns are merged in. Columns that only the table has stay, and so do their places; with `only`
  * the others go. Throws SCHEMA_CHANGED where a type can become the other one in neither direction.
@@ -70,7 +67,7 @@ export function widerType(a: DeltaType, b: DeltaType): DeltaType | null {
   return elementType && { ...a, elementType };
 }
 
-export function typeText(type: DeltaType): string {
+function typeText(type: DeltaType): string {
   return typeof type === 'string' ? type : `array<${typeText(type.elementType)}>`;
 }
 

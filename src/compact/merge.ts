@@ -89,7 +89,7 @@ export async function mergeStep(
 }
 
 /** Writes one group's rows to new files, as far as it needs them in memory one row group at a time. */
-export async function writeGroup(
+async function writeGroup(
   staging: Staging,
   group: Group,
   files: LiveFile[],

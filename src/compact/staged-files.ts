@@ -86,7 +86,7 @@ function tailOf(sizes: number[], fileBytes: number): number {
 const SMALLEST_TAIL = 2 ** 20;
 
 /** Ranges of rows, each half of what is left, until a part is a megabyte. */
-export function halves(rows: number, bytes: number): [number, number][] {
+function halves(rows: number, bytes: number): [number, number][] {
   const ranges: [number, number][] = [];
   let first = 0;
   for (let left = bytes; left > 2 * SMALLEST_TAIL; left /= 2) {
@@ -147,7 +147,7 @@ async function landFiles(
 }
 
 /** Rows of a row group: fewer where rows are wide. A multiple of DuckDB's vectors. */
-export function groupRows(rowBytes: number): number {
+function groupRows(rowBytes: number): number {
   const rows = Math.min(GROUP_ROWS, GROUP_BYTES / Math.max(1, rowBytes));
   return Math.max(VECTOR, Math.floor(rows / VECTOR) * VECTOR);
 }
