@@ -54,30 +54,39 @@ export class Ledger {
   }
 
   /**
-   * Claims those of `drops` that are new, have other content than the ledger knows, were gone, or whose claimer is dead. In one
-   * statement; with the same `claim` it can be repeated. Must run in a transaction of its own.
+   * Claims those of `drops` that are new, have other content than the ledger knows, were gone, or whose claimer is dead. One
+   * statement where all are known, else two; with the same `claim` it can be repeated. Must run in a transaction.
    */
   async claim(client: pg.ClientBase, drops: Drop[], claim: string): Promise<Claimed[]> {
-    // Without statistics the planner would read a ledger of a million drops for a page of a thousand.
-    await client.query(
-      'set local enable_seqscan = off; set local enable_hashjoin = off; set local enable_mergejoin = off',
+    // By `= any`, here and below: joined with a list, the planner may read the whole ledger for each of its lines.
+    const { rows: known } = await client.query<{ key: string; etag: string; bytes: string; open: boolean }>(
+      `select l.key, l.etag, l.bytes, l.state in ('gone', 'claimed') as open from ${this.at}.load_drop l
+       where l.load = $1 and l.key = any($2::text[])`,
+      [this.load, drops.map(({ key }) => key)],
     );
+    const byKey = new Map(known.map((row) => [row.key, row]));
+    const isOpen = ({ key, etag, bytes }: Drop) => {
+      const row = byKey.get(key);
+      return row === undefined || row.open || row.etag !== etag || Number(row.bytes) !== bytes;
+    };
+    const open = [...new Map(drops.filter(isOpen).map((drop) => [drop.key, drop])).values()];
+    if (open.length === 0) return [];
     const { rows } = await client.query<ClaimedRow>(
       `with d as materialized (
-         select distinct on (key) key collate "C" as key, etag, bytes
-         from json_to_recordset($1::json) as d(key text, etag text, bytes bigint) order by key),
+         select key collate "C" as key, etag, bytes from json_to_recordset($1::json) as d(key text, etag text, bytes bigint)),
        fresh as (
          insert into ${this.at}.load_drop as l (load, key, etag, bytes, state, worker, claim)
          select $2, d.key, d.etag, d.bytes, 'claimed', $3, $4 from d
-         where not exists (select from ${this.at}.load_drop k where k.load = $2 and k.key = d.key)
+         where not d.key = any($6::text[])
          order by d.key
          on conflict do nothing
          returning key, etag, bytes, attempt, overwritten),
        free as materialized (
          select l.key, d.etag, d.bytes, l.etag is distinct from d.etag or l.bytes <> d.bytes as other
-         from d join ${this.at}.load_drop l on l.load = $2 and l.key = d.key
-         where (l.state in ('loaded', 'dead') and (l.etag <> d.etag or l.bytes <> d.bytes)) or l.state = 'gone'
-           or (l.state = 'claimed' and (l.claim = $4 or ${this.#dead('l')}))
+         from d join ${this.at}.load_drop l on l.key = d.key
+         where l.load = $2 and l.key = any($5::text[])
+           and ((l.state in ('loaded', 'dead') and (l.etag <> d.etag or l.bytes <> d.bytes)) or l.state = 'gone'
+             or (l.state = 'claimed' and (l.claim = $4 or ${this.#dead('l')})))
          order by l.key
          for no key update of l skip locked),
        taken as (
@@ -85,10 +94,17 @@ export class Ledger {
          set etag = f.etag, bytes = f.bytes, state = 'claimed', worker = $3, claim = $4, error = null, finished_at = null,
            attempt = case when f.other then 1 when l.claim = $4 then l.attempt else l.attempt + 1 end,
            overwritten = l.overwritten + (f.other and l.state = 'loaded')::int
-         from free f where l.load = $2 and l.key = f.key
+         from free f where l.load = $2 and l.key = f.key and l.key = any($5::text[])
          returning l.key, l.etag, l.bytes, l.attempt, l.overwritten)
        select * from fresh union all select * from taken`,
-      [JSON.stringify(drops.map(({ key, etag, bytes }) => ({ key, etag, bytes }))), this.load, this.#worker, claim],
+      [
+        JSON.stringify(open.map(({ key, etag, bytes }) => ({ key, etag, bytes }))),
+        this.load,
+        this.#worker,
+        claim,
+        open.map(({ key }) => key),
+        open.map(({ key }) => key).filter((key) => byKey.has(key)),
+      ],
     );
     return rows.map((row) => claimed(row, claim));
   }
@@ -115,9 +131,8 @@ export class Ledger {
   async release(client: pg.ClientBase, drops: Claimed[]): Promise<void> {
     await client.query(
       `update ${this.at}.load_drop l set worker = null
-       from json_to_recordset($1::json) as d(key text, claim uuid)
-       where l.load = $2 and l.key = d.key and l.claim = d.claim and l.state = 'claimed'`,
-      [claimsOf(drops), this.load],
+       where l.load = $1 and l.key = any($2::text[]) and l.claim = any($3::uuid[]) and l.state = 'claimed'`,
+      this.#under(drops),
     );
   }
 
@@ -128,10 +143,10 @@ export class Ledger {
   async lock(client: pg.ClientBase, drops: Claimed[]): Promise<Map<string, 'claimed' | DropOutcome>> {
     const { rows } = await client.query<LedgerRow>(
       `select l.key, l.bytes, l.state, l.overwritten, l.error, l.rows_in, l.rows_out, l.rows_filtered, l.rows_rejected, l.rows_known
-       from json_to_recordset($1::json) as d(key text, claim uuid)
-       join ${this.at}.load_drop l on l.load = $2 and l.key = d.key and l.claim = d.claim
+       from ${this.at}.load_drop l
+       where l.load = $1 and l.key = any($2::text[]) and l.claim = any($3::uuid[])
        order by l.key for no key update of l`,
-      [claimsOf(drops), this.load],
+      this.#under(drops),
     );
     return new Map(rows.map((row) => [row.key, row.state === 'claimed' ? 'claimed' : outcomeOf(row)]));
   }
@@ -153,9 +168,14 @@ export class Ledger {
        set state = d.state, error = d.error, worker = null, finished_at = clock_timestamp(),
          rows_in = d.i, rows_out = d.o, rows_filtered = d.f, rows_rejected = d.r, rows_known = d.k
        from json_to_recordset($1::json) as d(key text, state text, error text, i bigint, o bigint, f bigint, r bigint, k bigint)
-       where l.load = $2 and l.key = d.key`,
-      [JSON.stringify(rows), this.load],
+       where l.load = $2 and l.key = d.key and l.key = any($3::text[])`,
+      [JSON.stringify(rows), this.load, outcomes.map(({ key }) => key)],
     );
+  }
+
+  /** The load, the drops' keys, their claims: a key has one claim at a time, so that lists are as good as pairs. */
+  #under(drops: Claimed[]): [load: string, keys: string[], claims: string[]] {
+    return [this.load, drops.map(({ key }) => key), [...new Set(drops.map(({ claim }) => claim))]];
   }
 
   #dead(alias: string): string {
@@ -173,10 +193,6 @@ type Count = 'rows_in' | 'rows_out' | 'rows_filtered' | 'rows_rejected' | 'rows_
 type LedgerRow = { key: string; bytes: string; overwritten: number; error: string | null } & Record<Count, string> & {
     state: 'claimed' | 'loaded' | 'dead' | 'gone';
   };
-
-function claimsOf(drops: Claimed[]): string {
-  return JSON.stringify(drops.map(({ key, claim }) => ({ key, claim })));
-}
 
 function claimed(row: ClaimedRow, claim: string): Claimed {
   const { key, etag, attempt } = row;
