@@ -24,7 +24,8 @@ export function planOptimize(files: PlannedFile[], shape: Shape, batchBytes: num
     } else if (i >= tail || bytes >= shape.targetBytes / 2) {
       endSmall();
     } else {
-      if (sum(small) + bytes > shape.targetBytes) endSmall();
+      // More than a batch would be written in ranges, as several small files again.
+      if (sum(small) + bytes > Math.min(shape.targetBytes, batchBytes)) endSmall();
       small.push(...component);
     }
   }

@@ -125,6 +125,7 @@ describe('what --optimize writes again', () => {
       [2, 3],
       [4, 5],
     ]);
+    expect(plan(all, 700)).toEqual([]);
     expect(plan(files({ bytes: 900 }, { bytes: 400 }, { bytes: 200 }, { bytes: 100 }))).toEqual([]);
   });
 
