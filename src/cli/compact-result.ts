@@ -26,15 +26,23 @@ export function compactJson(result: CompactResult, asOf: boolean, secrets: reado
   };
 }
 
+const UNMERGED = 'nothing merged: without a key only full runs are';
+
 /** More idle tables than this are counted, not listed. */
 const MOST_IDLE = 30;
 
-export function printCompacted(results: CompactResult[], asOf: boolean, { out, quiet, secrets }: CommandContext): void {
+export function printCompacted(
+  results: CompactResult[],
+  asOf: boolean,
+  { out, quiet, secrets, signal }: CommandContext,
+): void {
   const idle = results.filter(({ state }) => state === 'nothing').length;
   const listIdle = idle <= MOST_IDLE;
   const shown = results.filter(({ state }) => state !== 'nothing' || listIdle);
   if (!quiet) for (const line of formatTable(shown.map((each) => cells(each, asOf)))) out.line(line);
   if (!quiet && !listIdle) out.line(`${formatCount(idle)} tables had nothing new`);
+  if (!quiet && results.length === 0 && !signal.aborted)
+    out.line('no exported table: tidemark export --all comes first');
   printErrors(results, out, secrets);
 }
 
@@ -42,7 +50,7 @@ function cells(result: CompactResult, asOf: boolean): string[] {
   const table = displayName(result.table);
   if (result.state === 'failed') return [table, 'failed', result.error.code];
   if (result.state === 'held') return [table, 'held', `by ${result.holder}`];
-  if (result.state === 'nothing') return [table, 'nothing new'];
+  if (result.state === 'nothing') return [table, result.unmerged ? UNMERGED : 'nothing new'];
   return [
     table,
     `version ${result.version}`,

@@ -1,7 +1,7 @@
 /** Compacts several tables, one after another: each may take all the memory there is. Invariant: a failing table does not stop the others. */
 
 import { TidemarkError, toTidemarkError } from '../model/error.ts';
-import type { WrittenColumn } from '../model/run.ts';
+import { keyOf, type WrittenColumn } from '../model/run.ts';
 import { displayName } from '../model/table.ts';
 import { keepAlive } from '../state/keep-alive.ts';
 import { type Acquired, type Lease, leaseLost } from '../state/leases.ts';
@@ -87,7 +87,7 @@ async function compactOne(
       ...counts,
       version: snapshot?.version ?? null,
       throughRun: snapshot ? throughRun(snapshot, deps.state.id) : null,
-      state: compacted ? 'compacted' : 'nothing',
+      ...(compacted ? { state: 'compacted' } : { state: 'nothing', unmerged: isUnmerged(found, status) }),
       seconds: seconds(),
     };
   } catch (error) {
@@ -139,7 +139,11 @@ async function work(
 
 function upToDate({ name, folder }: CompactSettings, { version, throughRun: through }: StagedStatus): CompactResult {
   const at = { version: Number(version), throughRun: through };
-  return { table: name, folder, ...NO_COUNTS, ...at, state: 'nothing', seconds: 0 };
+  return { table: name, folder, ...NO_COUNTS, ...at, state: 'nothing', unmerged: false, seconds: 0 };
+}
+
+function isUnmerged({ columns }: Acquired, status: StagedStatus | undefined): boolean {
+  return keyOf(columns ?? []).length === 0 && status !== undefined && status.waiting.runs > 0n;
 }
 
 /** Errors from deep inside do not know the table. */

@@ -13,7 +13,9 @@ export type CompactResult = Counts & {
   throughRun: bigint | null;
   seconds: number;
 } & (
-    | { state: 'compacted' | 'nothing' }
+    | { state: 'compacted' }
+    /** `unmerged`: runs wait that a table without a key cannot take. */
+    | { state: 'nothing'; unmerged: boolean }
     | { state: 'held'; holder: string; expiresAt: string }
     | { state: 'failed'; error: TidemarkError }
   );

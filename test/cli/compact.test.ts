@@ -195,3 +195,21 @@ test('a table that fails does not stop the others', async () => {
   expect(stdout).toMatch(/^public\.customer +failed +LAKE_NOT_FOUND\npublic\.invoice +version /);
   expect(stdout).toMatch(/\n\nLAKE_NOT_FOUND: .*customer/);
 });
+
+test('without a key only full runs are merged, which is said', async () => {
+  await scene.table('line', 1);
+  const config = { tables: [{ table: 'line', key: 'none' }] };
+  const exported = () => scene.export('line', config);
+  expect(await scene.run(['compact', '--all'], config)).toMatchObject({
+    code: 0,
+    stdout: 'no exported table: tidemark export --all comes first\n',
+  });
+  expect(await exported()).toMatchObject({ code: 0 });
+  expect((await scene.run(['compact', '--all'], config)).stdout).toContain('+1 ~0 -0 rows');
+  expect((await scene.run(['compact', '--all'], config)).stdout).toBe('public.line  nothing new\n');
+  await scene.db.query('insert into line values (2)');
+  expect(await exported()).toMatchObject({ code: 0 });
+  const unmerged = 'public.line  nothing merged: without a key only full runs are\n';
+  expect((await scene.run(['compact', '--all'], config)).stdout).toBe(unmerged);
+  expect((await scene.run(['compact', '--table', 'line'], config)).stdout).toBe(unmerged);
+});
