@@ -61,7 +61,7 @@ export async function read(
   const settings = loadSettings(more);
   const rows = new Rows(settings, await loadTransform(settings));
   const from = typeof source === 'string' || Buffer.isBuffer(source) ? { bytes: Buffer.from(source) } : source;
-  const result = await readDrop(from, { key, number: 7 }, rows, { settings, duck: noDuck });
+  const result = await readDrop(from, { key, number: 7 }, rows, { settings, duck: noDuck, tempFolder: '' });
   const none = { rowsIn: 0, rowsOut: 0, filtered: 0, rejected: 0 };
   if (result.state !== 'parsed') {
     const dead = result.state === 'dead' ? result.reason : 'gone';

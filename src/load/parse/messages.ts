@@ -5,7 +5,8 @@ import type { LoadSettings } from '../settings.ts';
 import type { RowsDrop } from './rows.ts';
 import type { Source } from './unpack.ts';
 
-export type WorkerStart = { settings: LoadSettings };
+/** `tempFolder`: made when it is needed; the pool removes it, a thread that is ended at once could not. */
+export type WorkerStart = { settings: LoadSettings; tempFolder: string };
 
 export type Task = { source: Source; drop: RowsDrop; lines: number[] | null };
 

@@ -1,13 +1,13 @@
 /** Parquet drops, read by DuckDB to a JSON text a row: then a row like any other. A row's line is its number in the file. */
 
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Duck, DuckConnection } from '../../duckdb/duck.ts';
+import type { DuckConnection } from '../../duckdb/duck.ts';
 import { ident, text } from '../../duckdb/literal.ts';
 import { TidemarkError } from '../../model/error.ts';
 import type { LoadSettings } from '../settings.ts';
 import { Unreadable } from './block-reader.ts';
+import type { ReadOptions } from './read-drop.ts';
 import type { RowSink } from './row-sink.ts';
 import type { Source } from './unpack.ts';
 
@@ -17,13 +17,11 @@ const never = new AbortController().signal;
 export async function readParquet(
   source: Source,
   rows: RowSink,
-  settings: LoadSettings,
-  duck: () => Promise<Duck>,
+  { settings, duck, tempFolder }: ReadOptions,
 ): Promise<void> {
   const connection = await (await duck()).connect();
-  const folder = 'path' in source ? null : await mkdtemp(join(tmpdir(), 'tidemark-parquet-'));
+  const path = 'path' in source ? source.path : join(tempFolder, 'drop.parquet');
   try {
-    const path = 'path' in source ? source.path : join(folder!, 'drop.parquet');
     if ('bytes' in source) await writeFile(path, source.bytes);
     await readFile(connection, path, rows, settings);
   } catch (error) {
@@ -32,7 +30,7 @@ export async function readParquet(
     throw new Unreadable(`parquet: ${error.message}`);
   } finally {
     connection.close();
-    if (folder !== null) await rm(folder, { recursive: true, force: true });
+    if ('bytes' in source) await rm(path, { force: true });
   }
 }
 

@@ -1,7 +1,6 @@
 /** A thread that reads drops, one at a time in the order they come. Invariant: every task is answered, unless the thread dies. */
 
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import { Duck } from '../../duckdb/duck.ts';
@@ -12,18 +11,18 @@ import { Rows } from './rows.ts';
 import { loadTransform } from './transform-row.ts';
 
 const port = parentPort!;
-const { settings } = workerData as WorkerStart;
+const { settings, tempFolder } = workerData as WorkerStart;
 
 let opened: Promise<Duck> | null = null;
 
 async function openDuck(): Promise<Duck> {
-  const tempFolder = mkdtempSync(join(tmpdir(), 'tidemark-duckdb-'));
-  process.on('exit', () => rmSync(tempFolder, { recursive: true, force: true }));
-  return Duck.open({ memoryBytes: 128e6, threads: 1, tempFolder, tempBytes: 4e9 });
+  await mkdir(tempFolder, { recursive: true });
+  return Duck.open({ memoryBytes: 128e6, threads: 1, tempFolder: join(tempFolder, 'spill'), tempBytes: 4e9 });
 }
 
 const options: ReadOptions = {
   settings,
+  tempFolder,
   duck: () => {
     opened ??= openDuck();
     return opened;

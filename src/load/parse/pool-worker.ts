@@ -1,9 +1,13 @@
 /** One thread of the pool and what it has to do. Invariant: answers come in the order of the tasks; the first without one is what it works on. */
 
+import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { type ErrorCode, TidemarkError } from '../../model/error.ts';
 import type { LoadSettings } from '../settings.ts';
-import type { Answer, Task } from './messages.ts';
+import type { Answer, Task, WorkerStart } from './messages.ts';
 
 export type Died = { kind: 'died'; reason: string };
 
@@ -35,6 +39,7 @@ export class PoolWorker {
   readonly ready: Promise<void>;
   readonly #worker: Worker;
   readonly #owner: Owner;
+  readonly #tempFolder = join(tmpdir(), `tidemark-load-${randomUUID()}`);
   #works: Work[] = [];
   #up = false;
   #gone = false;
@@ -46,8 +51,8 @@ export class PoolWorker {
     // Compiled or not, the worker has the suffix that this module has.
     const suffix = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
     this.#worker = new Worker(new URL(`./parse-worker.${suffix}`, import.meta.url), {
-      workerData: { settings },
-      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB, maxOldGenerationSizeMb: 512 },
+      workerData: { settings, tempFolder: this.#tempFolder } satisfies WorkerStart,
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB, maxOldGenerationSizeMb: 256 },
       stdout: true,
     });
     // What a transform prints must not get into the results on stdout.
@@ -92,6 +97,7 @@ export class PoolWorker {
     clearTimeout(this.#late);
     for (const work of this.#works.splice(0)) work.fail(new Error('the pool is closed'));
     await this.#worker.terminate();
+    await this.#clean();
   }
 
   #answered(answer: Answer, resolve: () => void, reject: (error: Error) => void): void {
@@ -120,10 +126,15 @@ export class PoolWorker {
     }, MOST_MS).unref();
   }
 
+  #clean(): Promise<void> {
+    return rm(this.#tempFolder, { recursive: true, force: true });
+  }
+
   #died(reason: string, error: Error | null): void {
     if (this.#gone) return;
     this.#gone = true;
     clearTimeout(this.#late);
+    void this.#clean().catch(() => {});
     const [at, ...after] = this.#works.splice(0);
     at?.done({ kind: 'died', reason: `the thread that read it died: ${reason}` });
     this.#owner.died(this, after, error);

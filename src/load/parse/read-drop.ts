@@ -17,8 +17,10 @@ import { type Source, unpacked } from './unpack.ts';
 
 export type ReadOptions = {
   settings: LoadSettings;
-  /** Opened when the first Parquet drop comes. */
+  /** Opened when the first Parquet drop comes, its folder with it. */
   duck: () => Promise<Duck>;
+  /** For Parquet drops that came as bytes. */
+  tempFolder: string;
 };
 
 /** Reads a drop to the end. */
@@ -52,7 +54,8 @@ export async function readLines(
   return texts.found;
 }
 
-async function readRows(source: Source, key: string, rows: RowSink, { settings, duck }: ReadOptions): Promise<void> {
+async function readRows(source: Source, key: string, rows: RowSink, options: ReadOptions): Promise<void> {
+  const { settings } = options;
   let reader: BlockReader | null = null;
   // Always one block behind: only the next one tells whether it is the last.
   let rest: Buffer = Buffer.alloc(0);
@@ -63,7 +66,7 @@ async function readRows(source: Source, key: string, rows: RowSink, { settings, 
       continue;
     }
     rest = rest.length === 0 ? block : Buffer.concat([rest, block]);
-    if (formatOf(settings.format, key, rest) === 'parquet') return readParquet(source, rows, settings, duck);
+    if (formatOf(settings.format, key, rest) === 'parquet') return readParquet(source, rows, options);
     rest = withoutMark(rest);
     reader = readerOf(formatOf(settings.format, key, rest), rest, rows, settings);
   }

@@ -3,8 +3,8 @@
  * last block is called the last, and never is more unpacked than the limits allow. What packs it is told by its first bytes, not by its name.
  */
 
+import { isUtf8 } from 'node:buffer';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
-import { pipeline, Readable } from 'node:stream';
 import { createGunzip, createZstdDecompress, type Gunzip, gunzipSync, zstdDecompressSync } from 'node:zlib';
 import type { LoadSettings } from '../settings.ts';
 import { Unreadable } from './block-reader.ts';
@@ -119,37 +119,39 @@ async function* unpackedStream(
   }
 }
 
-/** gzip's members are one stream to Node, zstd's frames are not. */
+/** gzip's members are one stream to Node, zstd's frames end it wherever one ends within a block. */
 async function* unpackedFrames(blocks: Iterable<Buffer>, packing: 'gzip' | 'zstd'): AsyncGenerator<Buffer> {
   const all = blocks[Symbol.iterator]();
-  let head: Buffer | null = null;
-  while (true) {
-    let given = 0;
-    let latest: Buffer = Buffer.alloc(0);
-    const counted = (function* () {
-      for (let next = head ?? all.next().value; next !== undefined; next = all.next().value) {
-        head = null;
-        given += next.length;
-        latest = next;
-        yield next;
-      }
-    })();
+  for (let block = all.next().value; block !== undefined; ) {
     const unpack = (packing === 'gzip' ? createGunzip : createZstdDecompress)({ chunkSize: BLOCK }) as Gunzip;
-    // Errors come out of `unpack` itself.
-    pipeline(Readable.from(counted, { highWaterMark: 1 }), unpack, () => {});
+    const left = fed(unpack, block, all);
     try {
-      for await (const block of unpack) yield block;
+      for await (const output of unpack) yield output;
     } catch (error) {
       throw unreadable(error, packing);
+    } finally {
+      unpack.destroy();
     }
-    const left = given - unpack.bytesWritten;
-    const following: Buffer | undefined = left > 0 ? latest.subarray(latest.length - left) : all.next().value;
-    if (following === undefined) return;
-    if (packing === 'gzip' || packingOf(following, '') !== 'zstd') {
+    block = (await left) ?? all.next().value;
+    if (block !== undefined && (packing === 'gzip' || packingOf(block, '') !== 'zstd')) {
       throw new Unreadable(`${packing}: something follows its end`);
     }
-    head = following;
   }
+}
+
+/** Writes block after block, each once the one before it is taken in; what a stream that has ended left of its last block. */
+async function fed(unpack: Gunzip, first: Buffer, all: Iterator<Buffer>): Promise<Buffer | undefined> {
+  let given = 0;
+  for (let block: Buffer | undefined = first; block !== undefined; block = all.next().value) {
+    given += block.length;
+    const written = await new Promise<boolean>((resolve) => unpack.write(block, (error) => resolve(!error)));
+    // The reader has the error.
+    if (!written) return undefined;
+    const left = given - unpack.bytesWritten;
+    if (left > 0) return block.subarray(block.length - left);
+  }
+  unpack.end();
+  return undefined;
 }
 
 /** Throws Unreadable where the name promises what the bytes are not. */
@@ -160,11 +162,20 @@ function packingOf(first: Buffer, name: string): Packing {
     if (magic === 0xfd2fb528 || (magic & 0xfffffff0) >>> 0 === 0x184d2a50) return 'zstd';
   }
   const promised = /\.(gz|gzip)$/i.test(name) ? 'gzip' : /\.(zst|zstd)$/i.test(name) ? 'zstd' : null;
+  if (promised && first.length === 0) throw new Unreadable(`${promised}: empty`);
   // Some clients unpack on their way to S3 and leave the name.
-  if (promised && (first.length === 0 || first.subarray(0, 64).some((c) => c < 9))) {
-    throw new Unreadable(first.length === 0 ? `${promised}: empty` : `not ${promised}, which its name promises`);
+  if (promised && !isTextual(first.subarray(0, 256))) {
+    throw new Unreadable(`not ${promised}, which its name promises`);
   }
   return 'none';
+}
+
+/** Whether a text can begin so; of three bytes nobody can tell. */
+function isTextual(begin: Buffer): boolean {
+  const control = begin.some((c) => c < 32 && c !== 9 && c !== 10 && c !== 13);
+  // A character may be cut by the end of what is looked at.
+  const utf8 = [0, 1, 2, 3].some((cut) => isUtf8(begin.subarray(0, begin.length - cut)));
+  return begin.length > 3 && !control && utf8;
 }
 
 function mostUnpacked(packed: number, limits: Limits): number {
