@@ -65,7 +65,7 @@ describe('a drop that kills its thread is dead, all others are read', () => {
       `setImmediate(() => { throw new Error('later') }); const end = Date.now() + 50; while (Date.now() < end);`,
       'later',
     ],
-    ['memory', 'const all: unknown[] = []; while (true) all.push({ a: [all.length] });', 'out of memory'],
+    ['memory', 'const all: unknown[] = []; while (true) all.push(new Array(100_000).fill({}));', 'out of memory'],
   ])(
     'by %s',
     async (name, deed, reason) => {

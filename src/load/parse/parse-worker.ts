@@ -3,7 +3,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
-import { Duck } from '../../duckdb/duck.ts';
+import type { Duck } from '../../duckdb/duck.ts';
 import { TidemarkError } from '../../model/error.ts';
 import type { Answer, Task, WorkerStart } from './messages.ts';
 import { type ReadOptions, readDrop, readLines } from './read-drop.ts';
@@ -17,6 +17,8 @@ let opened: Promise<Duck> | null = null;
 
 async function openDuck(): Promise<Duck> {
   await mkdir(tempFolder, { recursive: true });
+  // Most loads never need it, and loading it takes longer than all the rest.
+  const { Duck } = await import('../../duckdb/duck.ts');
   return Duck.open({ memoryBytes: 128e6, threads: 1, tempFolder: join(tempFolder, 'spill'), tempBytes: 4e9 });
 }
 
