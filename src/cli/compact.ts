@@ -39,6 +39,7 @@ export async function runCompact(options: CompactOptions, context: CommandContex
     lake,
     spool: engine.spool,
     connect: engine.connect,
+    moreMemory: engine.moreMemory,
     table: (root) => ({
       lake,
       root,

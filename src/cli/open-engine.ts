@@ -14,12 +14,17 @@ export type Engine = AsyncDisposable & {
   duck: () => Promise<Duck>;
   /** Two connections: statements of one thread side by side are as fast as one statement of two threads, with half the memory. */
   connect: () => Promise<Connections>;
+  /** Twice what DuckDB has, up to MOST_MEMORY; false when the configuration says how much it may have. */
+  moreMemory: () => Promise<boolean>;
   checkpoints: Checkpoints;
 };
 
+const MOST_MEMORY = 2 ** 30;
+const SETTING_MS = 10_000;
+
 /** The spool is what the statements of one command share, so its limit is DuckDB's too. Throws SPOOL_FULL. */
 export async function openEngine(
-  { spool: { path, limitBytes }, memoryBytes }: Config,
+  { spool: { path, limitBytes }, memoryBytes, memoryIsFixed }: Config,
   lake: Lake,
   { log }: CommandContext,
 ): Promise<Engine> {
@@ -34,18 +39,25 @@ export async function openEngine(
     opened ??= open();
     return opened;
   };
+  let memory = memoryBytes;
+  const moreMemory = async () => {
+    if (memoryIsFixed || memory * 2 > MOST_MEMORY) return false;
+    memory *= 2;
+    const [connection] = await connect();
+    await connection.run(`SET memory_limit = '${Math.floor(memory / 1e6)}MB'`, AbortSignal.timeout(SETTING_MS));
+    log.warn({ bytes: memory }, 'rows are too wide for the memory that DuckDB has by default: it gets more');
+    return true;
+  };
   let connected: Promise<Connections> | undefined;
-  const connect = async () => {
-    const database = await duck();
-    return [await database.connect(), await database.connect()] as const;
+  const connect = () => {
+    connected ??= duck().then(async (database) => [await database.connect(), await database.connect()] as const);
+    return connected;
   };
   return {
     spool,
     duck,
-    connect: () => {
-      connected ??= connect();
-      return connected;
-    },
+    connect,
+    moreMemory,
     checkpoints: duckCheckpoints({ duck, folder: spool.folder }),
     async [Symbol.asyncDispose]() {
       await using _ = spool;

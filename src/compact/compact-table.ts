@@ -15,7 +15,7 @@ import { readSnapshot } from './delta/read-log.ts';
 import { optimizeStep } from './optimize.ts';
 import { columnsThatStay, stepOfRuns } from './runs-step.ts';
 import { discardFiles } from './staged-files.ts';
-import { commitOf, keyOf, type Staging, type Step, throughRun } from './staging.ts';
+import { commitOf, isOverlapping, keyOf, type Staging, type Step, throughRun } from './staging.ts';
 import { sizesOf } from './table-size.ts';
 import { addCounts, type CompactDeps, type CompactSettings, type Counts, type EngineDeps, NO_COUNTS } from './work.ts';
 
@@ -44,7 +44,6 @@ export async function compactTable(deps: CompactDeps, work: Work, signal: AbortS
   let snapshot = await readSnapshot(table, signal);
   let counts = NO_COUNTS;
   let compacted = false;
-  let disorder = false;
   let conflicts = 0;
   for (;;) {
     const after = throughRun(snapshot, deps.state.id);
@@ -62,11 +61,11 @@ export async function compactTable(deps: CompactDeps, work: Work, signal: AbortS
     }
     await deps.step('committed');
     snapshot = done.snapshot;
-    disorder ||= done.overlapping;
     counts = addCounts(counts, done.counts);
     compacted = true;
     work.progress(runs.reduce((sum, run) => sum + Number(run.bytes), 0));
   }
+  const disorder = snapshot !== null && isOverlapping(snapshot);
   const outdated = snapshot !== null && columnsLeft(work, snapshot).length < snapshot.metadata.columns.length;
   if (!(work.optimize || disorder || outdated) || snapshot === null)
     return { snapshot, counts, compacted, optimized: false };
@@ -82,7 +81,7 @@ async function applyRuns(
   snapshot: Snapshot | null,
   runs: RawRun[],
   signal: AbortSignal,
-): Promise<'conflict' | { snapshot: Snapshot; counts: Counts; overlapping: boolean }> {
+): Promise<'conflict' | { snapshot: Snapshot; counts: Counts }> {
   const applied = await stepOfRuns(deps, work, snapshot, runs, signal);
   const what = {
     through: runs.at(-1)!.run,
@@ -91,7 +90,7 @@ async function applyRuns(
   };
   const next = await land(applied.staging, snapshot, applied.step, what, signal);
   if (next === 'conflict') return next;
-  return { snapshot: next, counts: applied.step.counts, overlapping: applied.overlapping };
+  return { snapshot: next, counts: applied.step.counts };
 }
 
 /** The table's columns without those that are to go. A table without a key is left as it is until its next full run. */

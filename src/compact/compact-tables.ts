@@ -8,6 +8,7 @@ import { type Acquired, type Lease, leaseLost } from '../state/leases.ts';
 import type { StagedStatus } from '../state/staged.ts';
 import type { Compacted } from './compact-table.ts';
 import { missingFile } from './missing-file.ts';
+import { withMoreMemory } from './more-memory.ts';
 import type { CompactProgress, CompactResult } from './result.ts';
 import { throughRun } from './staging.ts';
 import { rowsOf } from './table-size.ts';
@@ -116,9 +117,11 @@ async function work(
 ): Promise<Compacted> {
   const task = { settings, columns: columns ?? ([] as WrittenColumn[]), optimize, fullSchema, progress };
   // Both load DuckDB's native code: 40 MB that a command which finds nothing to do goes without.
-  const done = rebuild
-    ? await (await import('./rebuild.ts')).rebuildTable(deps, task, rebuild.asOf, signal)
-    : await (await import('./compact-table.ts')).compactTable(deps, task, signal);
+  const compact = async () =>
+    rebuild
+      ? (await import('./rebuild.ts')).rebuildTable(deps, task, rebuild.asOf, signal)
+      : (await import('./compact-table.ts')).compactTable(deps, task, signal);
+  const done = await withMoreMemory(compact, deps.moreMemory);
   if (done.snapshot === null || rebuild?.asOf) return done;
   const files = [...done.snapshot.files.values()];
   await deps.state.staged(

@@ -7,7 +7,7 @@ import { type Fold, planOptimize } from './optimize-plan.ts';
 import { columnsOf, keyIndexes } from './read-files.ts';
 import { rewriteSelect } from './rewrite.ts';
 import { writeFiles, writeSorted } from './staged-files.ts';
-import { fileOptions, removeOf, type Staging, type Step, stepOf } from './staging.ts';
+import { fileOptions, isOverlapping, removeOf, type Staging, type Step, stepOf } from './staging.ts';
 import { duckTypeOf } from './types.ts';
 import { loadVectors } from './vectors.ts';
 
@@ -29,7 +29,7 @@ export async function optimizeStep(
     return { file, bytes: size, rows, gone, hits: 0, ...ranks.get(file)!, outdated };
   });
   const folds = planOptimize(planned, deps.shape, deps.batchBytes);
-  if (folds.length === 0 && !outdated) return null;
+  if (folds.length === 0 && !outdated && !isOverlapping(snapshot)) return null;
   const add: AddFile[] = [];
   for (const fold of folds) {
     await emptyGone(main, signal);
@@ -46,7 +46,7 @@ export async function optimizeStep(
   await deps.step('files-landed');
   await main.run('DROP TABLE gone', signal);
   const remove = folds.flatMap((fold) => fold.files).map((file) => removeOf(files[file], deps.clock(), false));
-  return stepOf(add, remove, { inserted: 0, updated: 0, deleted: 0 });
+  return { ...stepOf(add, remove, { inserted: 0, updated: 0, deleted: 0 }), overlapping: false };
 }
 
 async function writeRange(

@@ -37,7 +37,7 @@ export async function rebuildTable(
   const now = deps.clock();
   const remove = [...(old?.files.values() ?? [])].map((add) => removeOf(add, now, true));
   const add = [...built.snapshot.files.values()].map((file) => ({ ...file, dataChange: true }));
-  const step = stepOf(add, remove, built.counts);
+  const step = { ...stepOf(add, remove, built.counts), overlapping: false };
   const what = { through: built.through, operation: 'WRITE', parameters: { mode: 'Overwrite', rebuild: 'true' } };
   const snapshot = await land(built.staging, old, step, what, signal);
   if (snapshot === 'conflict') throw conflict(work);

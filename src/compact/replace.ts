@@ -12,13 +12,13 @@ import { sorted } from './rewrite.ts';
 import { discardFiles, writeSorted } from './staged-files.ts';
 import { fileOptions, removeOf, type Staging, type Step, stepOf } from './staging.ts';
 
-/** The step of a full run, and whether its files are in several sequences that are each in order but overlap. */
+/** The step of a full run. */
 export async function replaceStep(
   staging: Staging,
   snapshot: Snapshot | null,
   run: RawRun,
   signal: AbortSignal,
-): Promise<Step & { overlapping: boolean }> {
+): Promise<Step> {
   const { deps, key } = staging;
   const batches = batchesOf(run.files, deps.batchBytes);
   const add: AddFile[] = [];

@@ -21,14 +21,14 @@ export type RunsWork = {
   fullSchema: boolean;
 };
 
-/** Throws STAGED_KEY, SCHEMA_CHANGED, STAGED_BROKEN, SPOOL_FULL, LAKE_*. `overlapping`: the files are in order, but not one after another. */
+/** Throws STAGED_KEY, SCHEMA_CHANGED, STAGED_BROKEN, SPOOL_FULL, LAKE_*. */
 export async function stepOfRuns(
   deps: EngineDeps,
   work: RunsWork,
   snapshot: Snapshot | null,
   runs: RawRun[],
   signal: AbortSignal,
-): Promise<{ staging: Staging; step: Step; overlapping: boolean }> {
+): Promise<{ staging: Staging; step: Step }> {
   const { settings } = work;
   const main = deps.connections[0];
   const noted = keyColumnsOf(work.columns);
@@ -42,8 +42,7 @@ export async function stepOfRuns(
     const first = files.length > 0 ? [await read(files[0])] : [];
     const columns = await batchColumns(main, snapshot, first, columnsThatStay(work), signal);
     const staging = stagingOf(deps, settings, key, columns, files);
-    const { overlapping, ...step } = await replaceStep(staging, snapshot, runs[0], signal);
-    return { staging, step, overlapping };
+    return { staging, step: await replaceStep(staging, snapshot, runs[0], signal) };
   }
   refuseOtherKey(snapshot, key.key, settings, deps.state.id);
   const paths: string[] = [];
@@ -51,7 +50,7 @@ export async function stepOfRuns(
   const columns = await batchColumns(main, snapshot, paths, columnsThatStay(work), signal);
   const staging = stagingOf(deps, settings, key, columns, sizesOf(snapshot!));
   const step = await mergeStep(staging, snapshot!, { paths, runs: runs.length }, signal);
-  return { staging, step, overlapping: false };
+  return { staging, step };
 }
 
 /** Null: all. */

@@ -30,7 +30,13 @@ export type Staging = {
 };
 
 /** What a step did: files written and landed, not yet in the log. */
-export type Step = { add: AddFile[]; remove: RemoveFile[]; counts: Counts };
+export type Step = {
+  add: AddFile[];
+  remove: RemoveFile[];
+  counts: Counts;
+  /** Whether the files are each in order, but overlap, so that they are to be put in order next; undefined: as before. */
+  overlapping?: boolean;
+};
 
 export function fileOptions({ deps, root, columns, key, rowBytes }: Staging, fileBytes?: number): FileOptions {
   return { root, columns, key, rowBytes, fileBytes: fileBytes ?? deps.shape.targetBytes, dataChange: true };
@@ -61,6 +67,8 @@ export function stepOf(
 export const APP_ID = 'tidemark';
 const STORE = 'tidemark.store';
 const KEY = 'tidemark.key';
+/** A first compaction in several batches is not in order yet: whoever compacts next goes on. */
+const OVERLAPPING = 'tidemark.overlapping';
 const VECTORS = 'delta.enableDeletionVectors';
 
 /** The last run that is in the table; 0n when it is none of this state store's. */
@@ -76,6 +84,10 @@ export function keyOf(snapshot: Snapshot): string[] | null {
   return text === undefined ? null : (JSON.parse(text) as string[]);
 }
 
+export function isOverlapping(snapshot: Snapshot): boolean {
+  return snapshot.metadata.configuration[OVERLAPPING] === 'true';
+}
+
 function shortStore(store: string): string {
   return store.replaceAll('-', '').slice(0, 12);
 }
@@ -88,7 +100,11 @@ export function commitOf(
   { through, operation, parameters }: { through: bigint | null; operation: string; parameters: Record<string, string> },
 ): Commit {
   const vectors = liveAfter(snapshot, step).some(({ deletionVector }) => deletionVector !== null);
-  const metadata = metadataOf(staging, snapshot, vectors, through !== null);
+  const metadata = metadataOf(staging, snapshot, {
+    vectors,
+    hasRun: through !== null,
+    overlapping: step.overlapping,
+  });
   const protocol = nextProtocol(metadata.columns, vectors, snapshot);
   const { inserted, updated, deleted, filesAdded, filesRemoved, bytesWritten } = step.counts;
   return {
@@ -120,21 +136,22 @@ function liveAfter(snapshot: Snapshot | null, step: Step): AddFile[] {
 function metadataOf(
   { deps, columns, key }: Staging,
   snapshot: Snapshot | null,
-  vectors: boolean,
-  hasRun: boolean,
+  { vectors, hasRun, overlapping }: { vectors: boolean; hasRun: boolean; overlapping: boolean | undefined },
 ): Metadata {
   const before = snapshot?.metadata;
   // A step without a run leaves the table whose it is: another store's run number would pass for one of ours.
   const owner: Record<string, string> = hasRun
     ? { [STORE]: shortStore(deps.state.id), [KEY]: JSON.stringify(key) }
     : {};
-  const { [VECTORS]: enabled, ...others } = before?.configuration ?? {};
+  const { [VECTORS]: _, [OVERLAPPING]: disorder, ...others } = before?.configuration ?? {};
+  const noted = overlapping ?? disorder !== undefined;
   return {
     ...(before ?? { id: randomUUID(), partitionColumns: [], createdTime: deps.clock() }),
     columns,
     configuration: {
       ...others,
       ...(vectors ? { [VECTORS]: 'true' } : {}),
+      ...(noted ? { [OVERLAPPING]: 'true' } : {}),
       ...owner,
     },
   };

@@ -18,6 +18,8 @@ export type CompactDeps = {
   spool: Spool;
   /** DuckDB's connections, opened at the first call: a command that finds nothing to do needs none. */
   connect: () => Promise<Connections>;
+  /** Gives DuckDB twice the memory; false when it may have no more. */
+  moreMemory: () => Promise<boolean>;
   /** The Delta table in a folder of the lake, for reading and writing its log. */
   table: (root: string) => DeltaWriter;
   log: Logger;

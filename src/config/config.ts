@@ -62,6 +62,7 @@ export type Config = {
   /** `limitBytes`: the most that may lie there. */
   spool: { path: string; limitBytes: number };
   /** What DuckDB may use; the process takes some 100 MB more. */
+  memoryIsFixed: boolean;
   memoryBytes: number;
   defaults: Defaults;
   /** In the order of the file; `public.*` when the file has none. */

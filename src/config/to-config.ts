@@ -40,6 +40,7 @@ export function toConfig(parsed: ParsedConfig, file: string): Config {
       path: absolute(spool.path) ?? path.join(os.tmpdir(), `tidemark-${os.userInfo().uid}`),
       limitBytes: spool.limit ?? 4 * 2 ** 30,
     },
+    memoryIsFixed: parsed.memory !== undefined,
     memoryBytes: parsed.memory ?? 112 * 2 ** 20,
     defaults: {
       lateMs: defaults.late ?? 3_600_000,

@@ -62,6 +62,7 @@ export async function createCompactor(
     lake,
     spool,
     connect: async () => connections,
+    moreMemory: async () => false,
     table: (root) => ({ lake, root, checkpoints, now: Date.now, warn: (problem) => log.warn(problem) }),
     log,
     now: () => performance.now(),

@@ -29,6 +29,7 @@ test('defaults', () => {
     state: { url: 'postgres://h/d', caFile: null, schema: 'tidemark', isSource: true },
     lake: { url: 'file:./lake', baseDir: '/etc/tidemark', s3: undefined },
     spool: { path: expect.stringContaining(os.tmpdir()), limitBytes: 4 * 1024 ** 3 },
+    memoryIsFixed: false,
     memoryBytes: 112 * 1024 ** 2,
     defaults: {
       lateMs: 3_600_000,
