@@ -5,6 +5,7 @@ import type { Checkpoints } from '../compact/delta/table.ts';
 import type { Connections } from '../compact/work.ts';
 import type { Config } from '../config/config.ts';
 import type { Duck } from '../duckdb/duck.ts';
+import { growingMemory } from '../duckdb/growing-memory.ts';
 import type { Lake } from '../lake/lake.ts';
 import { Spool } from '../spool/spool.ts';
 import type { CommandContext } from './context.ts';
@@ -20,7 +21,6 @@ export type Engine = AsyncDisposable & {
 };
 
 const MOST_MEMORY = 2 ** 30;
-const SETTING_MS = 10_000;
 
 /** The spool is what the statements of one command share, so its limit is DuckDB's too. Throws SPOOL_FULL. */
 export async function openEngine(
@@ -39,19 +39,18 @@ export async function openEngine(
     opened ??= open();
     return opened;
   };
-  let memory = memoryBytes;
-  const moreMemory = async () => {
-    if (memoryIsFixed || memory * 2 > MOST_MEMORY) return false;
-    memory *= 2;
-    const [connection] = await connect();
-    await connection.run(`SET memory_limit = '${Math.floor(memory / 1e6)}MB'`, AbortSignal.timeout(SETTING_MS));
-    log.warn({ bytes: memory }, 'rows are too wide for the memory that DuckDB has by default: it gets more');
-    return true;
-  };
   let connected: Promise<Connections> | undefined;
   const connect = () => {
     connected ??= duck().then(async (database) => [await database.connect(), await database.connect()] as const);
     return connected;
+  };
+  // A size that somebody chose is one that the machine may not have more than.
+  const grow = growingMemory(connect, { bytes: memoryBytes, most: memoryIsFixed ? memoryBytes : MOST_MEMORY });
+  const moreMemory = async () => {
+    const bytes = await grow();
+    if (bytes !== null)
+      log.warn({ bytes }, 'rows are too wide for the memory that DuckDB has by default: it gets more');
+    return bytes !== null;
   };
   return {
     spool,

@@ -60,6 +60,19 @@ test('a full run in several batches ends in files of which none overlap', async 
   expect(await compactor.compact('batches', { optimize: true })).toMatchObject({ version, filesAdded: 0 });
 });
 
+test('rows that are too wide for the memory get more, as far as it may grow', async () => {
+  const { database, exporter } = scene;
+  await database.query('create table wide (id int primary key, body text)');
+  await database.query(
+    `insert into wide select i, (select string_agg(md5((i * 1000 + j)::text), '') from generate_series(1, 600) j) from generate_series(1, 4000) i`,
+  );
+  await exporter.run('wide');
+  await using fixed = await compactorWith({ memoryBytes: 64e6 });
+  expect(await fixed.tryCompact('wide')).toMatchObject({ state: 'failed', error: { code: 'MEMORY_FULL' } });
+  await using growing = await compactorWith({ memoryBytes: 64e6, mostMemoryBytes: 1e9 });
+  expect(await growing.compact('wide')).toMatchObject({ state: 'compacted', inserted: 4000 });
+});
+
 test('a first compaction that is larger than the memory spills', async () => {
   await using compactor = await compactorWith({ memoryBytes: 64e6 });
   const { database, exporter } = scene;

@@ -13,6 +13,7 @@ import { SHAPE, type Shape } from '../../src/compact/plan.ts';
 import type { CompactResult } from '../../src/compact/result.ts';
 import type { CompactDeps, CompactSettings } from '../../src/compact/work.ts';
 import { Duck } from '../../src/duckdb/duck.ts';
+import { growingMemory } from '../../src/duckdb/growing-memory.ts';
 import { ident, text } from '../../src/duckdb/literal.ts';
 import type { Lake } from '../../src/lake/lake.ts';
 import { Spool } from '../../src/spool/spool.ts';
@@ -25,6 +26,8 @@ export type CompactorOptions = {
   shape?: Partial<Shape>;
   batchBytes?: number;
   memoryBytes?: number;
+  /** How far it may grow where rows are wide; default: not at all. */
+  mostMemoryBytes?: number;
   spoolBytes?: number;
 };
 
@@ -57,12 +60,14 @@ export async function createCompactor(
   });
   const connections = [await duck.connect(), await duck.connect()] as const;
   const checkpoints = duckCheckpoints({ duck: async () => duck, folder: spool.folder });
+  const bytes = options.memoryBytes ?? 192e6;
+  const grow = growingMemory(async () => connections, { bytes, most: options.mostMemoryBytes ?? bytes });
   const deps: CompactDeps = {
     state,
     lake,
     spool,
     connect: async () => connections,
-    moreMemory: async () => false,
+    moreMemory: async () => (await grow()) !== null,
     table: (root) => ({ lake, root, checkpoints, now: Date.now, warn: (problem) => log.warn(problem) }),
     log,
     now: () => performance.now(),
