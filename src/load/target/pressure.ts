@@ -79,7 +79,6 @@ export class Pressure {
   /** Runs `work` when the target has room for it. */
   async run<T>(bytes: number, work: () => Promise<T>, signal: AbortSignal): Promise<T> {
     await this.#enter(signal);
-    this.#running++;
     const started = performance.now();
     try {
       const result = await work();
@@ -90,6 +89,7 @@ export class Pressure {
     }
   }
 
+  /** Counts it as running, without a pause in which another would slip in. */
   async #enter(signal: AbortSignal): Promise<void> {
     let said = false;
     for (;;) {
@@ -101,6 +101,7 @@ export class Pressure {
       const reason = waitsFor(this.#state, this.#running);
       if (reason === null) {
         if (said) this.#waits(null);
+        this.#running++;
         return;
       }
       if (this.#running < this.#state.max && !said) {

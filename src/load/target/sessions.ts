@@ -3,7 +3,6 @@
  * more than the cap are at work, and one that finds the cap reached leaves again at once.
  */
 
-import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import { disconnect } from '../../postgres/connect.ts';
 import type { Ledger } from './ledger.ts';
@@ -187,11 +186,19 @@ export class Sessions implements AsyncDisposable {
   }
 
   /** Until a connection may be free, or some time is over. */
-  async #turn(ms: number): Promise<void> {
-    const over = new AbortController();
-    const woken = new Promise<void>((resolve) => this.#queue.push(resolve));
-    await Promise.race([woken, sleep(ms, undefined, { signal: over.signal }).catch(() => {})]);
-    over.abort();
+  #turn(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const wake = () => {
+        clearTimeout(limit);
+        resolve();
+      };
+      const limit = setTimeout(() => {
+        // Left in the queue, it would eat the wake-up of somebody who still waits.
+        this.#queue.splice(this.#queue.indexOf(wake), 1);
+        resolve();
+      }, ms);
+      this.#queue.push(wake);
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
