@@ -49,3 +49,30 @@ function childOf(node: PathNode, step: string | number): PathNode {
   node.names.push({ name: step, bytes: Buffer.from(step), node: made });
   return made;
 }
+
+/**
+ * Which of the node's names the bytes of a key within its quotes are; -1: none of them. `expected` is tried first: rows keep their order.
+ */
+export function nameIndex(
+  { names }: PathNode,
+  b: Uint8Array,
+  start: number,
+  end: number,
+  escaped: boolean,
+  expected: number,
+): number {
+  if (escaped) {
+    const name = JSON.parse(Buffer.from(b.subarray(start - 1, end + 1)).toString()) as string;
+    return names.findIndex((wanted) => wanted.name === name);
+  }
+  const length = end - start;
+  for (let n = 0, at = expected; n < names.length; n++, at++) {
+    if (at >= names.length) at -= names.length;
+    const { bytes } = names[at];
+    if (bytes.length !== length) continue;
+    let i = 0;
+    while (i < length && b[start + i] === bytes[i]) i++;
+    if (i === length) return at;
+  }
+  return -1;
+}

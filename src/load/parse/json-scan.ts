@@ -3,7 +3,7 @@
  * nesting deeper than 1,000, and notes what JSON.parse would give: a key's last value wins. A number stays the digits that were sent.
  */
 
-import { type Path, type PathNode, pathTree } from './json-paths.ts';
+import { nameIndex, type Path, type PathNode, pathTree } from './json-paths.ts';
 import { ABSENT, ARRAY, BOOLEAN, ESCAPED, NULL, NUMBER, OBJECT, STRING } from './value.ts';
 
 const MOST_DEPTH = 1_000;
@@ -30,8 +30,6 @@ export class JsonScanner {
   readonly ends: Float64Array;
   /** What the whole text is. */
   kind = ABSENT;
-  /** Whether `\u` stands somewhere in the text: a NUL or half a surrogate pair may hide there. */
-  unicodeEscapes = false;
   /** After a problem: the position of it. */
   failedAt = 0;
 
@@ -85,7 +83,6 @@ export class JsonScanner {
     this.#at = start;
     this.#end = end;
     this.#depth = 0;
-    this.unicodeEscapes = false;
     this.kinds.fill(ABSENT);
     this.#space();
     this.kind = this.#value(node);
@@ -153,6 +150,7 @@ export class JsonScanner {
   }
 
   #object(node: PathNode | null): void {
+    const b = this.#b;
     if (++this.#depth > MOST_DEPTH) throw new Broken(this.#at, `nested deeper than ${MOST_DEPTH}`);
     this.#at++;
     let c = this.#space();
@@ -169,7 +167,7 @@ export class JsonScanner {
       const kind = this.#string();
       let child: PathNode | null = null;
       if (node !== null && node.names.length > 0) {
-        const found = this.#named(node, start, this.#at - 1, kind, expected);
+        const found = nameIndex(node, b, start, this.#at - 1, kind === ESCAPED, expected);
         if (found >= 0) {
           child = node.names[found].node;
           expected = found + 1;
@@ -191,26 +189,6 @@ export class JsonScanner {
       throw new Broken(this.#at - 1, c === -1 ? 'it ends within an object' : "',' or '}' should be here");
     }
     this.#depth--;
-  }
-
-  /** Which of the node's names these bytes are; -1: none. The one after the last found is tried first: rows keep their order. */
-  #named(node: PathNode, start: number, end: number, kind: number, expected: number): number {
-    const { names } = node;
-    if (kind === ESCAPED) {
-      const name = JSON.parse(Buffer.from(this.#b.subarray(start - 1, end + 1)).toString()) as string;
-      return names.findIndex((wanted) => wanted.name === name);
-    }
-    const b = this.#b;
-    const length = end - start;
-    for (let n = 0, at = expected; n < names.length; n++, at++) {
-      if (at >= names.length) at -= names.length;
-      const { bytes } = names[at];
-      if (bytes.length !== length) continue;
-      let i = 0;
-      while (i < length && b[start + i] === bytes[i]) i++;
-      if (i === length) return at;
-    }
-    return -1;
   }
 
   #array(node: PathNode | null): void {
@@ -265,7 +243,6 @@ export class JsonScanner {
     const b = this.#b;
     const c = at + 1 < this.#end ? b[at + 1] : -1;
     if (c === 117) {
-      this.unicodeEscapes = true;
       for (let i = at + 2; i < at + 6; i++) {
         const d = i < this.#end ? b[i] : -1;
         if (!((d >= 48 && d <= 57) || (d >= 65 && d <= 70) || (d >= 97 && d <= 102))) {

@@ -1,6 +1,7 @@
 /** One drop, from its bytes to rows for COPY. Invariant: whatever the bytes are, the answer says what became of them; it never throws for them. */
 
 import type { Duck } from '../../duckdb/duck.ts';
+import { passed } from '../../lake/garbage.ts';
 import type { ReadDrop } from '../drop.ts';
 import type { LoadSettings } from '../settings.ts';
 import { type BlockReader, Unreadable } from './block-reader.ts';
@@ -60,6 +61,7 @@ async function readRows(source: Source, key: string, rows: RowSink, options: Rea
   // Always one block behind: only the next one tells whether it is the last.
   let rest: Buffer = Buffer.alloc(0);
   for await (const block of unpacked(source, key, settings.limits)) {
+    passed(block.length);
     if (reader !== null) {
       rest = rest.subarray(reader.read(rest, false));
       rest = rest.length === 0 ? block : Buffer.concat([rest, block]);

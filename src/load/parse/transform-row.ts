@@ -86,8 +86,8 @@ function exactJson(row: Record<string, unknown>): string {
   });
 }
 
-// A line without any of these holds no number that JSON.parse could change.
-const LONG_NUMBER = /[\d.]{16}|\d[eE]/;
+// A line without this holds no number that JSON.parse could change. Not `3e` anywhere: every other uuid has that.
+const LONG_NUMBER = /[:,[]\s*-?(?:[\d.]{16}|[\d.]+[eE])/;
 
 function parseRow(text: string): Record<string, unknown> {
   if (!LONG_NUMBER.test(text)) return JSON.parse(text);
