@@ -4,24 +4,31 @@ const TAB = 9;
 const NEWLINE = 10;
 const RETURN = 13;
 const BACKSLASH = 92;
+const BEGIN = 256 * 1024;
+const COPIED = 4 * 1024 * 1024;
 
 export class CopyText {
   #buffer: Buffer;
   /** Where the next byte goes; set it back to take back what was written since. */
   length = 0;
 
-  constructor(bytes = 256 * 1024) {
+  constructor(bytes = BEGIN) {
     this.#buffer = Buffer.allocUnsafeSlow(bytes);
   }
 
-  /** A copy of what was written, in memory of its own that can be transferred; it starts anew. */
-  take(): Buffer<ArrayBuffer> {
-    const taken = Buffer.allocUnsafeSlow(this.length);
-    this.#buffer.copy(taken, 0, 0, this.length);
+  /** What was written, in memory of its own that can be transferred; it starts anew. */
+  take(): Buffer {
+    const { length } = this;
     this.length = 0;
-    // One large drop must not keep its memory for all that follow.
-    if (this.#buffer.length > 16 * 1024 * 1024) this.#buffer = Buffer.allocUnsafeSlow(256 * 1024);
-    return taken as Buffer<ArrayBuffer>;
+    const written = this.#buffer.subarray(0, length);
+    if (length <= COPIED) {
+      const copy = Buffer.allocUnsafeSlow(length);
+      written.copy(copy);
+      return copy;
+    }
+    // Copying a large drop would take its memory twice.
+    this.#buffer = Buffer.allocUnsafeSlow(BEGIN);
+    return written;
   }
 
   /** What was written from `start` on; until the next write. */

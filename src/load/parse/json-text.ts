@@ -4,8 +4,8 @@ import type { Complaint } from './value.ts';
 
 const QUOTE = 34;
 const BACKSLASH = 92;
-export const NUL_COMPLAINT = 'holds a NUL character, which Postgres cannot store';
-export const SURROGATE_COMPLAINT = 'holds half of a surrogate pair, which is no character';
+const NUL_COMPLAINT = 'holds a NUL character, which Postgres cannot store';
+const SURROGATE_COMPLAINT = 'holds half of a surrogate pair, which is no character';
 
 /** The text of one value at a time, in memory that the next one takes over. */
 export class Unescaped {

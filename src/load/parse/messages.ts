@@ -16,5 +16,5 @@ export type Answer =
   | { kind: 'refused'; code: string; message: string; hint: string | undefined; column: string | undefined }
   | { kind: 'read'; read: ReadDrop }
   | { kind: 'lines'; lines: Map<number, string> }
-  /** A defect of ours; the worker goes on. */
-  | { kind: 'failed'; message: string };
+  /** Not for the drop's sake: DuckDB out of memory, a full disk. The worker goes on. */
+  | { kind: 'failed'; code: string; message: string; hint: string | undefined };

@@ -4,7 +4,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Duck } from '../../duckdb/duck.ts';
-import { TidemarkError } from '../../model/error.ts';
+import { TidemarkError, toTidemarkError } from '../../model/error.ts';
 import type { Answer, Task, WorkerStart } from './messages.ts';
 import { type ReadOptions, readDrop, readLines } from './read-drop.ts';
 import { Rows } from './rows.ts';
@@ -40,7 +40,8 @@ async function answer({ source, drop, lines }: Task, rows: Rows): Promise<void> 
       send({ kind: 'read', read }, read.state === 'parsed' ? [read.rows.buffer as ArrayBuffer] : []);
     }
   } catch (error) {
-    send({ kind: 'failed', message: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+    const { code, message, hint } = toTidemarkError(error);
+    send({ kind: 'failed', code, message, hint });
   }
 }
 

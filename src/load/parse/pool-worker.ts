@@ -107,12 +107,11 @@ export class PoolWorker {
       this.#up = true;
       resolve();
     } else if (answer.kind === 'refused') {
-      const { code, message, hint, column } = answer;
-      reject(new TidemarkError(code as ErrorCode, message, { hint, column }));
+      reject(errorOf(answer));
     } else {
       const work = this.#works.shift()!;
       this.#watch();
-      if (answer.kind === 'failed') work.fail(new Error(answer.message));
+      if (answer.kind === 'failed') work.fail(errorOf(answer));
       else work.done(answer);
     }
     this.#owner.free();
@@ -140,6 +139,10 @@ export class PoolWorker {
     at?.done({ kind: 'died', reason: `the thread that read it died: ${reason}` });
     this.#owner.died(this, after, error);
   }
+}
+
+function errorOf({ code, message, hint, ...place }: Extract<Answer, { code: string }>): TidemarkError {
+  return new TidemarkError(code as ErrorCode, message, { hint, ...('column' in place && { column: place.column }) });
 }
 
 function isLarge({ source }: Task): boolean {

@@ -2,6 +2,7 @@
 
 import type { Duck } from '../../duckdb/duck.ts';
 import { passed } from '../../lake/garbage.ts';
+import { TidemarkError } from '../../model/error.ts';
 import type { ReadDrop } from '../drop.ts';
 import type { LoadSettings } from '../settings.ts';
 import { type BlockReader, Unreadable } from './block-reader.ts';
@@ -31,12 +32,21 @@ export async function readDrop(source: Source, drop: RowsDrop, rows: Rows, optio
     await readRows(source, drop.key, rows, options);
     return rows.finish();
   } catch (error) {
-    if (error instanceof Unreadable) return { state: 'dead', reason: error.message };
-    const { code, syscall, message } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return { state: 'gone' };
-    if (syscall === 'open' || syscall === 'read') return { state: 'dead', reason: message };
-    throw error;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { state: 'gone' };
+    return { state: 'dead', reason: reasonOf(error) };
   }
+}
+
+// About the drop; others, such as too many open files, are about this machine.
+const OF_THE_FILE = new Set(['EACCES', 'EPERM', 'EISDIR', 'ELOOP', 'EIO']);
+
+/** Throws what is not about the drop. One that we fail on must not keep all others from being loaded, every time. */
+function reasonOf(error: unknown): string {
+  if (error instanceof Unreadable) return error.message;
+  if (error instanceof TidemarkError) throw error;
+  const { code, syscall, message } = error as NodeJS.ErrnoException;
+  if (syscall !== undefined && !OF_THE_FILE.has(code ?? '')) throw error;
+  return syscall === undefined ? `a defect of tidemark: ${message}` : message;
 }
 
 /** The original texts of some lines, as a reject shows them; what cannot be read any more is left out. */

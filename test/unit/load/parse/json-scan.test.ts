@@ -77,6 +77,7 @@ test('finds what JSON.parse would give, at every path, with keys that come twice
 });
 
 test('a text without its escapes is what JSON.parse makes of it', () => {
+  const unescaped = new Unescaped();
   const char = fc.oneof(
     fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }),
     fc.constantFrom('"', '\\', '\n', '\u{1F600}'),
@@ -85,11 +86,11 @@ test('a text without its escapes is what JSON.parse makes of it', () => {
     fc.property(fc.array(fc.tuple(char, fc.boolean())), (chars) => {
       const json = `"${chars.map(([c, escaped]) => (escaped ? unicode(c) : JSON.stringify(c).slice(1, -1))).join('')}"`;
       const bytes = Buffer.from(json);
-      const unescaped = new Unescaped();
       const complaint = unescaped.read(bytes, 1, bytes.length - 1);
       const should = JSON.parse(json) as string;
       expect(complaint === null).toBe(should.isWellFormed() && !should.includes('\0'));
-      if (complaint === null) expect(Buffer.from(unescaped.bytes).toString('utf8', 0, unescaped.length)).toBe(should);
+      if (complaint === null)
+        expect(Buffer.from(unescaped.bytes.subarray(0, unescaped.length)).toString()).toBe(should);
     }),
     { numRuns: 2_000 },
   );
