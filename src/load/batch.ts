@@ -51,6 +51,16 @@ export class Batch {
     return this.drops.filter(({ number }) => !this.#left.has(number));
   }
 
+  /** Lets go of the rows at once: as garbage they would lie there until the next full collection. */
+  release(): void {
+    for (const { read } of this.drops) {
+      if (read.state !== 'parsed') continue;
+      const { buffer, byteLength } = read.rows;
+      // A part of a buffer that others use, too, is not ours to take away.
+      if (buffer.byteLength === byteLength) (buffer as ArrayBuffer).transfer(0);
+    }
+  }
+
   /** Whether another drop belongs into the next batch. */
   full(growth: Growth): boolean {
     const expected = this.#rows + this.#awaited * (growth.out / growth.in);

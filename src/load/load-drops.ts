@@ -95,6 +95,7 @@ export async function loadDrops(
     const leave = await inserting.take(0, inner);
     const outcome = await target.load(batch.ready, originals, inner).finally(leave);
     for (const { drop } of batch.ready) claimed.delete(drop);
+    batch.release();
     addOutcome(totals, outcome);
     progress.done(batch.drops.length, totals);
   };

@@ -1,6 +1,6 @@
 /** `tidemark load` as it is typed, into a real database. */
 
-import { rm, utimes, writeFile } from 'node:fs/promises';
+import { readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
@@ -142,16 +142,49 @@ describe('bad rows and drops', () => {
   });
 
   test('--replay takes them again after a fix', async () => {
+    const scene = await loadScene();
+    await scene.configure('    limits: { inflated: 100B }\n');
+    await scene.drop('good.json.gz', [{ id: 1 }, '{"id": 2', { id: 3, amount: 5000 }]);
+    await scene.drop('large.json', [{ id: 7, kind: 'x'.repeat(200) }, '{"id": 8']);
+    const csv = 'id,kind\n4,"two\nlines"\n5x,other\n';
+    await writeFile(path.join(scene.cwd, 'drops/c.csv'), csv);
+    expect((await scene.loadJson()).loads[0]).toMatchObject({ dead_drops: 1, rows_rejected: 3 });
+
+    await scene.database.query('alter table events drop constraint events_amount_check');
+    await scene.configure();
+    expect((await scene.loadJson('--replay')).loads[0]).toMatchObject({
+      state: 'loaded',
+      drops: 1,
+      dead_drops: 0,
+      rows_in: 5,
+      rows_out: 2,
+      rows_rejected: 3,
+    });
+    expect((await scene.rows()).map(({ id }) => id)).toEqual(['1', '3', '4', '7']);
+    const left = await scene.database.query(
+      'select key, line::int from tidemark.load_reject where replayed_at is null order by key',
+    );
+    expect(left).toEqual([
+      { key: 'c.csv', line: 4 },
+      { key: 'good.json.gz', line: 2 },
+      { key: 'large.json', line: 2 },
+    ]);
+
+    // What is left of the CSV fits another type of column.
+    await scene.database.query('alter table events alter id type text');
+    const file = path.join(scene.cwd, 'tidemark.yaml');
+    await writeFile(file, (await readFile(file, 'utf8')).replace('id: { type: bigint', 'id: { type: text'));
+    expect((await scene.loadJson('--replay')).loads[0]).toMatchObject({ rows_in: 3, rows_out: 1, rows_rejected: 2 });
+    expect((await scene.rows()).at(-1)).toMatchObject({ id: '7' });
+    expect(await scene.database.query("select kind from events where id = '5x'")).toEqual([{ kind: 'other' }]);
+  });
+
+  test('a dead drop that is written anew is a new one', async () => {
     const scene = await bad();
     await scene.load();
-    await scene.database.query('alter table events drop constraint events_amount_check');
     await scene.drop('cut.json.gz', [{ id: 9 }]);
-    expect((await scene.loadJson('--replay')).loads[0]).toMatchObject({ dead_drops: 0 });
-    expect((await scene.rows()).map(({ id }) => id)).toEqual(['1', '3', '4', '9']);
-    const left = await scene.database.query(
-      'select line::int from tidemark.load_reject where replayed_at is null order by line',
-    );
-    expect(left).toEqual([{ line: 2 }, { line: 3 }]);
+    expect((await scene.loadJson()).loads[0]).toMatchObject({ drops: 1, dead_drops: 0, rows_out: 1 });
+    expect((await scene.rows()).map(({ id }) => id)).toEqual(['1', '4', '9']);
   });
 
   test('--dry-run shows what would happen, and leaves no trace', async () => {
