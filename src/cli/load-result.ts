@@ -111,17 +111,22 @@ export function printLoadDryRun({ load, drops, columns, rows, rejects }: LoadDry
   out.line(
     `${load}: the first ${plural(rows.length, 'row')} of ${plural(drops.length, 'drop')}, as they would be inserted`,
   );
-  const shown = (value: string | null) => (value === null ? 'NULL' : cut(JSON.stringify(value).slice(1, -1)));
+  const shown = (value: string | null) => (value === null ? 'NULL' : cut(plain(value)));
   const table = [
     ['drop', 'line', ...columns],
     ...rows.map(({ drop, line, values }) => [drop, String(line), ...values.map(shown)]),
   ];
   for (const line of formatTable(table, [false, true])) out.line(`  ${line}`);
   for (const { key, dead } of drops) if (dead !== null) out.line(`  ${key}: dead: ${dead}`);
-  for (const { drop, line, column, reason, text } of rejects) {
-    out.line(`  ${drop}:${line}: rejected: ${column === null ? '' : `${column}: `}${reason}`);
-    out.line(`    ${cut(text, 100)}`);
+  for (const { drop, line, reason, text } of rejects) {
+    out.line(`  ${drop}:${line}: rejected: ${reason}`);
+    out.line(`    ${cut(plain(text), 100)}`);
   }
+}
+
+/** On one line. */
+function plain(text: string): string {
+  return text.replaceAll(/\p{Cc}/gu, (c) => JSON.stringify(c).slice(1, -1));
 }
 
 function cut(text: string, most = MOST_SHOWN): string {
