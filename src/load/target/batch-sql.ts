@@ -31,6 +31,8 @@ export type InsertOptions = {
   where: string | null;
   /** Returns the rows written of each drop: (n, written); `_l`: of each line instead. Null: only the number of rows in all. */
   countBy: '_d' | '_l' | null;
+  /** A table that takes the counts instead of their being returned. */
+  countInto?: string;
 };
 
 /**
@@ -41,7 +43,7 @@ export function insertSql(
   plan: TablePlan,
   into: TableName,
   onConflict: LoadSettings['onConflict'],
-  { asText, where, countBy }: InsertOptions,
+  { asText, where, countBy, countInto }: InsertOptions,
 ): string {
   const keys = plan.columns.flatMap((column, i) => (column.key ? [`c${i}${column.collate}`] : []));
   const names = plan.columns.map(({ name }) => sqlName(name)).join(', ');
@@ -58,7 +60,7 @@ export function insertSql(
   const join = plan.columns.flatMap((column, i) => (column.key ? [`i.k${i} = w.c${i}`] : [])).join(' and ');
   return `with w as materialized (${winners}),
     i as (${head} select ${outs} from w ${tail} returning ${returned.join(', ')})
-    select w.n, count(*)::int4 as written from i join w on ${join} group by w.n`;
+    ${countInto === undefined ? '' : `insert into ${countInto} `}select w.n, count(*)::int4 as written from i join w on ${join} group by w.n`;
 }
 
 function conflict(plan: TablePlan, onConflict: LoadSettings['onConflict']): string {

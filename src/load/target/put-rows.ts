@@ -6,10 +6,11 @@
 import type pg from 'pg';
 import type { TableName } from '../../model/table.ts';
 import type { LoadSettings } from '../settings.ts';
-import { COPY_TEMP, createTemp, type InsertOptions, insertSql, TEMP } from './batch-sql.ts';
+import { COPY_TEMP, createTemp, type InsertOptions, insertSql } from './batch-sql.ts';
 import { copyIn } from './copy-in.ts';
 import type { TablePlan } from './plan-columns.ts';
 import { cutLine } from './rows-text.ts';
+import { searchRows } from './search-rows.ts';
 import { type Suspect, siftSql, suspectOf } from './suspects.ts';
 import { isRowError, type ServerError } from './target-error.ts';
 
@@ -42,12 +43,16 @@ export async function putRows(
   signal: AbortSignal,
 ): Promise<PutRows> {
   const { asText, refused } = await copyRows(client, into.plan, pieces, signal);
-  for (const [name, suspect] of into.suspects) {
-    const found = await sift(client, into.plan, suspect, asText);
-    if (found === null) into.suspects.delete(name);
-    else refused.push(...found);
-  }
+  // Of this batch: another one may add to what is suspected at any time.
+  const asked = new Set<string>();
   for (;;) {
+    for (const [name, suspect] of into.suspects) {
+      if (asked.has(name)) continue;
+      asked.add(name);
+      const found = await sift(client, into.plan, suspect, asText);
+      if (found === null) into.suspects.delete(name);
+      else refused.push(...found);
+    }
     const left = rows - refused.length;
     if (left === 0) return { refused, written: new Map() };
     const done = await tryInsert(client, into, { asText, where: null, countBy: into.meetsKnown ? by : null }, left);
@@ -56,9 +61,14 @@ export async function putRows(
     } else if (!(done instanceof Error)) {
       return { refused, written: done };
     } else {
-      const found = await findRefused(client, into, done, asText);
-      if (found.length > 0) refused.push(...found);
-      else return await halve(client, into, asText, by, refused);
+      const named = await suspectOf(client, into.plan, done);
+      if (named && !asked.has(named.name)) {
+        into.suspects.set(named.name, named.suspect);
+        continue;
+      }
+      // Asked, and yet an INSERT meets such a row; or nothing but an INSERT shows it.
+      const found = await searchRows(client, into, asText, by);
+      return { refused: [...refused, ...found.refused], written: found.written };
     }
   }
 }
@@ -115,22 +125,6 @@ async function tryInsert(
   }
 }
 
-/** Takes the rows out that this error is about. None: it is of a kind that only an INSERT shows. */
-async function findRefused(
-  client: pg.ClientBase,
-  { plan, suspects }: PutInto,
-  error: ServerError,
-  asText: boolean,
-): Promise<Refused[]> {
-  const named = await suspectOf(client, plan, error);
-  // Known already, and sifted: it did not show what the INSERT met.
-  if (named === null || suspects.has(named.name)) return [];
-  const found = await sift(client, plan, named.suspect, asText);
-  if (found === null || found.length === 0) return [];
-  suspects.set(named.name, named.suspect);
-  return found;
-}
-
 /** Null: the question itself fails, as where a check divides by zero, or a table may not be read. */
 async function sift(
   client: pg.ClientBase,
@@ -150,45 +144,4 @@ async function sift(
     await client.query('rollback to savepoint tidemark_sift');
     return null;
   }
-}
-
-/** Tries ever smaller ranges, in the order of the rows, until each bad row is alone. */
-async function halve(
-  client: pg.ClientBase,
-  into: PutInto,
-  asText: boolean,
-  by: '_d' | '_l',
-  refused: Refused[],
-): Promise<PutRows> {
-  const { rows } = await client.query<{ at: string }>(`select ctid::text as at from ${TEMP} order by ctid`);
-  const written = new Map<number, number>();
-  // From the front: a key's rows must meet in their order.
-  const todo: [from: number, to: number][] =
-    rows.length > 1 ? [half(0, rows.length - 1)[1], half(0, rows.length - 1)[0]] : [[0, 0]];
-  for (let range = rows.length === 0 ? undefined : todo.pop(); range; range = todo.pop()) {
-    const [from, to] = range;
-    const where = `ctid >= '${rows[from].at}'::tid and ctid <= '${rows[to].at}'::tid`;
-    const done = await tryInsert(client, into, { asText, where, countBy: by }, 0);
-    if (done instanceof Map) {
-      for (const [n, count] of done) written.set(n, (written.get(n) ?? 0) + count);
-    } else if (from < to) {
-      todo.push(...half(from, to).reverse());
-    } else {
-      const error = done as ServerError;
-      const taken = await client.query<{ _d: number; _l: string }>(
-        `delete from ${TEMP} where ${where} returning _d, _l`,
-      );
-      const [{ _d, _l }] = taken.rows;
-      refused.push({ number: _d, line: Number(_l), reason: error.message, column: error.column ?? null });
-    }
-  }
-  return { refused, written };
-}
-
-function half(from: number, to: number): [[number, number], [number, number]] {
-  const middle = Math.floor((from + to) / 2);
-  return [
-    [from, middle],
-    [middle + 1, to],
-  ];
 }
