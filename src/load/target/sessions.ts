@@ -9,7 +9,7 @@ import type { Ledger } from './ledger.ts';
 import type { Waiting } from './outcome.ts';
 
 /** What pg_stat_activity shows of a connection that counts. */
-export const APPLICATION = 'tidemark load';
+const APPLICATION = 'tidemark load';
 /** And of one that asks for a place. */
 export const KNOCKING = 'tidemark load asks';
 /** Class of the advisory lock within which places are counted. */
