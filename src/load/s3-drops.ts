@@ -36,7 +36,13 @@ export function openS3Drops(
     async read(drop, parse, signal) {
       if (drop.bytes <= SMALL) {
         const bytes = await small.get(drop, signal);
-        return bytes === 'gone' ? 'gone' : parse({ bytes });
+        if (bytes === 'gone') return 'gone';
+        try {
+          return await parse({ bytes });
+        } finally {
+          // As garbage it would lie there until the next full collection.
+          if (!bytes.buffer.detached) bytes.buffer.transfer(0);
+        }
       }
       await mkdir(temporary, { recursive: true });
       // The suffix tells the format.

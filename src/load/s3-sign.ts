@@ -3,7 +3,7 @@
  * made once. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
  */
 
-import { createHash, createHmac } from 'node:crypto';
+import { createHmac, createSecretKey, hash, type KeyObject } from 'node:crypto';
 
 export type Credentials = { accessKeyId: string; secretAccessKey: string; sessionToken?: string };
 
@@ -12,17 +12,18 @@ export type UnsignedGet = { path: string; headers: Record<string, string> };
 
 const NO_BODY = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
 
-const hmac = (key: string | Buffer, text: string) => createHmac('sha256', key).update(text).digest();
+const hmac = (key: string | Buffer | KeyObject, text: string) => createHmac('sha256', key).update(text).digest();
 
 export type Signer = (get: UnsignedGet, credentials: Credentials, ms: number) => Record<string, string>;
 
 /** Gives all headers of the request, the signature among them. */
 export function createSigner(region: string, service = 's3'): Signer {
-  let cached: { day: string; secret: string; key: Buffer } | undefined;
+  let cached: { day: string; secret: string; key: KeyObject } | undefined;
   const keyOf = (day: string, secret: string) => {
     if (cached?.day !== day || cached.secret !== secret) {
       const key = [region, service, 'aws4_request'].reduce<Buffer>(hmac, hmac(`AWS4${secret}`, day));
-      cached = { day, secret, key };
+      // As an object: from a Buffer each signature would make one.
+      cached = { day, secret, key: createSecretKey(key) };
     }
     return cached.key;
   };
@@ -39,7 +40,7 @@ export function createSigner(region: string, service = 's3'): Signer {
     const lines = names.map((name) => `${name}:${signed[name]}\n`).join('');
     const canonical = `GET\n${path}\n\n${lines}\n${names.join(';')}\n${NO_BODY}`;
     const scope = `${day}/${region}/${service}/aws4_request`;
-    const digest = createHash('sha256').update(canonical).digest('hex');
+    const digest = hash('sha256', canonical, 'hex');
     const signature = hmac(keyOf(day, secretAccessKey), `AWS4-HMAC-SHA256\n${time}\n${scope}\n${digest}`).toString(
       'hex',
     );

@@ -7,6 +7,7 @@ import http from 'node:http';
 import https from 'node:https';
 import { crc32 } from 'node:zlib';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
+import { passed } from '../lake/garbage.ts';
 import { BrokenAnswer, faultOf, isConditionUnmet, isMissing, verdictOf } from '../lake/s3-fault.ts';
 import type { S3Session } from '../lake/s3-session.ts';
 import type { Drop } from './drop.ts';
@@ -27,6 +28,8 @@ export const NO_ETAG = '~';
 
 const SOCKETS = 64;
 const IDLE_MS = 30_000;
+/** What Node sets aside for each piece that comes. */
+const SOCKET_READ = 64 * 1024;
 const MOST_ERROR_BYTES = 64 * 1024;
 
 export function smallGets(s3: S3Session): SmallGet {
@@ -168,7 +171,9 @@ function receive(
 ) {
   answer.once('error', reject);
   // A body that is cut off ends with `aborted`, and is never `complete`.
-  answer.once('close', () => reject(new BrokenAnswer('the answer was cut off')));
+  answer.once('close', () => {
+    if (!answer.complete) reject(new BrokenAnswer('the answer was cut off'));
+  });
   if (answer.statusCode !== 200) return refuse(answer, reject);
   const filled = filling(size);
   const checksum = answer.headers['x-amz-checksum-crc32'];
@@ -180,7 +185,10 @@ function receive(
       answer.destroy();
     }
   };
-  answer.on('data', (chunk: Buffer) => settle(() => filled.add(chunk)));
+  answer.on('data', (chunk: Buffer) => {
+    passed(SOCKET_READ);
+    settle(() => filled.add(chunk));
+  });
   answer.once('end', () =>
     settle(() => {
       const bytes = filled.end();
