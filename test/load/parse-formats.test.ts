@@ -157,6 +157,14 @@ describe('a JSON array', () => {
     expect((await read({ path }, A, path)).dead).toMatch(/it ends within the array/);
   });
 
+  test('a number at the end of a block goes on in the next one', async () => {
+    const path = join(folder, 'numbers.json');
+    writeFileSync(path, `[${Array.from({ length: 400_000 }, () => '12345678901').join(',')}]`);
+    const { dead, counts } = await read({ path }, A, path);
+    expect(dead).toBeNull();
+    expect(counts).toMatchObject({ rowsIn: 400_000, rejected: 400_000 });
+  });
+
   test('a .json that is no array is an object, or lines', async () => {
     expect((await read('{"a":1,\n "b":"x"}\n', A, 'a.json')).rows).toEqual([[1, '1', 'x']]);
     expect((await read('{"a":1}\n{"a":2}\n', A, 'a.json')).rows.map(([, a]) => a)).toEqual(['1', '2']);
