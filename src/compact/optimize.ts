@@ -44,7 +44,7 @@ export async function optimizeStep(
     progress(fold.files.reduce((sum, file) => sum + files[file].size, 0));
   }
   await deps.step('files-landed');
-  await main.run('DROP TABLE gone', signal);
+  await main.run('DROP TABLE IF EXISTS gone', signal);
   const remove = folds.flatMap((fold) => fold.files).map((file) => removeOf(files[file], deps.clock(), false));
   return { ...stepOf(add, remove, { inserted: 0, updated: 0, deleted: 0 }), overlapping: false };
 }

@@ -141,6 +141,17 @@ describe('a table without a key', () => {
   });
 });
 
+test('a table without rows lets go of a column too', async () => {
+  const { raw, compactor } = scene;
+  const table = newTable();
+  await raw.add(table, { full: true, columns: ID_NAME, files: [[]] });
+  await compactor.compact(table);
+  await raw.add(table, { columns: [ID_NAME[0]], files: [[{ op: 'd', values: { id: '1' } }]] });
+  await compactor.compact(table);
+  expect(await compactor.compact(table, { fullSchema: true })).toMatchObject({ state: 'compacted' });
+  expect((await compactor.snapshot(table)).metadata.columns.map(({ name }) => name)).toEqual(['id']);
+});
+
 describe('a table of another state store', () => {
   test('is taken over by a full run, and by nothing else', async () => {
     const { raw, compactor } = scene;

@@ -144,10 +144,10 @@ test('files that the statistics exclude are not opened', async () => {
   // Of two scans of one table each needs its own files.
   for (const where of ['id >= 1000', 'small = 3', 'name IS NULL', 'id = (SELECT max(id) FROM t)']) {
     const { code, stderr } = await lake.query(`SELECT * FROM apart WHERE ${where}`);
-    expect({ where, code, stderr }).toMatchObject({ code: 1, stderr: expect.stringMatching(/^LAKE_NOT_FOUND/) });
+    expect({ where, code, stderr }).toMatchObject({ code: 1, stderr: expect.stringMatching(/^STAGED_BROKEN/) });
   }
   const both = 'SELECT * FROM apart a, apart b WHERE a.id < 10 AND b.id > 1000';
-  expect(await lake.query(both)).toMatchObject({ code: 1, stderr: expect.stringMatching(/^LAKE_NOT_FOUND/) });
+  expect(await lake.query(both)).toMatchObject({ code: 1, stderr: expect.stringMatching(/^STAGED_BROKEN/) });
   // Its columns need none.
   expect(await lake.rows('DESCRIBE apart')).toHaveLength(9);
 });
