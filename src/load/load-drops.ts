@@ -5,6 +5,7 @@
  */
 
 import type { Logger } from 'pino';
+import { collectAll } from '../lake/garbage.ts';
 import { TidemarkError } from '../model/error.ts';
 import { BATCH, Batch, FIRST_GROWTH, type Growth } from './batch.ts';
 import type { ReadDrop } from './drop.ts';
@@ -42,6 +43,9 @@ const READ_BYTES = 32 * 2 ** 20;
 /** More drops that cannot be read than this are no accident of single ones. */
 const MOST_UNREADABLE = 20;
 
+/** Requests and promises of so many drops outlive the young generation, and would grow to 100 MB before V8 looks at them. */
+const COLLECT_EVERY = 1_500;
+
 /**
  * Loads what is claimed. `claims` gets a signal of ours, which also ends when a batch fails. The totals are filled as it goes,
  * also when it throws: LAKE_*, TARGET_*, LOAD_REJECTS, or the signal's reason.
@@ -61,6 +65,7 @@ export async function loadDrops(
   const growth: Growth = { ...FIRST_GROWTH };
   const claimed = new Set<Claimed>();
   const running = new Set<Promise<void>>();
+  let uncollected = 0;
   const unreadable: TidemarkError[] = [];
   let open: { batch: Batch; reads: Promise<void>[]; leave: () => void } | undefined;
 
@@ -69,6 +74,13 @@ export async function loadDrops(
     const watched = work.catch((error) => stop.abort(error)).finally(() => running.delete(watched));
     running.add(watched);
     return watched;
+  };
+
+  const collect = (drops: number) => {
+    uncollected += drops;
+    if (uncollected < COLLECT_EVERY) return;
+    uncollected = 0;
+    collectAll();
   };
 
   const readOne = async (batch: Batch, number: number, drop: Claimed) => {
@@ -96,6 +108,7 @@ export async function loadDrops(
     const outcome = await target.load(batch.ready, originals, inner).finally(leave);
     for (const { drop } of batch.ready) claimed.delete(drop);
     batch.release();
+    collect(batch.drops.length);
     addOutcome(totals, outcome);
     progress.done(batch.drops.length, totals);
   };
