@@ -18,7 +18,7 @@ export function dayAt(ms: number, timezone: string): string {
 }
 
 /** Every day from one to another, both included. */
-export function daysBetween(first: string, last: string): string[] {
+function daysBetween(first: string, last: string): string[] {
   const days: string[] = [];
   for (let ms = Date.parse(first); ms <= Date.parse(last) && days.length < MOST_DAYS; ms += DAY_MS) {
     days.push(new Date(ms).toISOString().slice(0, 10));

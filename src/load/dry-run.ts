@@ -60,6 +60,6 @@ function firstLines(rows: Buffer, most: number): string[] {
 const ESCAPED: Record<string, string> = { b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v' };
 
 /** A field of COPY's text. */
-export function copyValue(field: string): string | null {
+function copyValue(field: string): string | null {
   return field === '\\N' ? null : field.replaceAll(/\\(.)/g, (_, c: string) => ESCAPED[c] ?? c);
 }

@@ -30,7 +30,7 @@ export function compileGlob(pattern: string): Glob {
   };
 }
 
-export function hasWildcard(text: string): boolean {
+function hasWildcard(text: string): boolean {
   return /[*?[{]/.test(text);
 }
 

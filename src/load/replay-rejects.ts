@@ -41,7 +41,7 @@ function parseAgain(pool: ParserPool, { key, text }: StoredReject, signal: Abort
 }
 
 /** As one drop, whose line n is the nth reject. */
-export function replayBatch(rejects: StoredReject[], reads: ReadDrop[]): ReplayBatch {
+function replayBatch(rejects: StoredReject[], reads: ReadDrop[]): ReplayBatch {
   const read: ReplayBatch['read'] = {
     state: 'parsed',
     rows: Buffer.alloc(0),
