@@ -20,7 +20,19 @@ test('help lists the commands that there are, and nothing else', async () => {
   expect({ code, stderr, commands }).toEqual({
     code: 0,
     stderr: '',
-    commands: ['init', 'doctor', 'migrate', 'export', 'compact', 'history', 'vacuum', 'load', 'status', 'query', 'schema'],
+    commands: [
+      'init',
+      'doctor',
+      'migrate',
+      'export',
+      'compact',
+      'history',
+      'vacuum',
+      'load',
+      'status',
+      'query',
+      'schema',
+    ],
   });
   expect((await run('export', '--help')).stdout).toContain('--dry-run');
   expect((await run('--version')).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);

@@ -49,7 +49,11 @@ const columns = async () => Object.keys((await rows())[0]).filter((name) => !nam
 
 describe('between the look and the snapshot', () => {
   test('TRUNCATE: a full run of no rows, and what comes later is exported', async () => {
-    expect(await runWith('looked', 'truncate invoice')).toMatchObject({ state: 'committed', rows: 0n, files: [{ rows: 0 }] });
+    expect(await runWith('looked', 'truncate invoice')).toMatchObject({
+      state: 'committed',
+      rows: 0n,
+      files: [{ rows: 0 }],
+    });
     await db.query('insert into invoice select i, 0 from generate_series(1, 5) i');
     expect(await exporter.run('invoice')).toMatchObject({ rows: 5n });
     expect(await rows()).toHaveLength(5);
