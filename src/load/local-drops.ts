@@ -1,7 +1,7 @@
 /** Drops in a folder. Invariant: a file is known by size and time to the nanosecond, compared again once it was read. */
 
-import type { BigIntStats, Dirent } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { type BigIntStats, type Dirent, statSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { systemCode } from '../lake/local-errors.ts';
 import { TidemarkError } from '../model/error.ts';
@@ -12,21 +12,18 @@ import type { DropSource } from './source.ts';
 
 type Folder = Extract<Place, { kind: 'file' }>;
 
-/** Files whose stats are asked for at once. */
-const AT_ONCE = 256;
-
 export function openLocalDrops(place: Folder): DropSource {
   return {
     url: `file:${path.join(place.root, place.pattern)}`,
     async *list(days, signal) {
-      await requireFolder(place.root);
+      requireFolder(place.root);
       for (const { prefix, globs } of globsOf(place, days)) yield* listFolder(place, prefix, globs, signal);
     },
     async read(drop, parse, signal) {
       const file = path.join(place.root, drop.key);
       const read = await parse({ path: file });
       signal.throwIfAborted();
-      const after = await statOf(file);
+      const after = statOf(file);
       return after !== null && etagOf(after) === drop.etag ? read : 'gone';
     },
     async [Symbol.asyncDispose]() {},
@@ -34,8 +31,8 @@ export function openLocalDrops(place: Folder): DropSource {
 }
 
 /** A mistyped folder would look like one without drops for ever. */
-async function requireFolder(root: string): Promise<void> {
-  if (await statOf(root)) return;
+function requireFolder(root: string): void {
+  if (statOf(root)) return;
   throw new TidemarkError('LAKE_NOT_FOUND', `there is no folder ${root} for the drops`, {
     hint: 'make it, or correct `from:`, which is relative to the configuration file',
   });
@@ -45,15 +42,11 @@ async function* listFolder(place: Folder, prefix: string, globs: Glob[], signal:
   const depth = Math.max(...globs.map((glob) => glob.depth));
   const names = walk(place.root, prefix.slice(0, prefix.lastIndexOf('/') + 1), prefix, depth, signal);
   for await (const found of names) {
-    const wanted = found.filter((name) => globs.some((glob) => glob.matches(name)));
-    for (let at = 0; at < wanted.length; at += AT_ONCE) {
+    for (const key of found) {
+      if (!globs.some((glob) => glob.matches(key))) continue;
       signal.throwIfAborted();
-      const some = wanted.slice(at, at + AT_ONCE);
-      const stats = await Promise.all(some.map((name) => statOf(path.join(place.root, name))));
-      for (const [i, key] of some.entries()) {
-        const found = stats[i];
-        if (found?.isFile()) yield { key, bytes: Number(found.size), etag: etagOf(found) };
-      }
+      const about = statOf(path.join(place.root, key));
+      if (about?.isFile()) yield { key, bytes: Number(about.size), etag: etagOf(about) };
     }
   }
 }
@@ -93,9 +86,10 @@ async function entriesOf(folder: string): Promise<Dirent[]> {
   }
 }
 
-async function statOf(file: string): Promise<BigIntStats | null> {
+/** Not asynchronous: that costs the CPU ten times as much, half a second for 10,000 drops. */
+function statOf(file: string): BigIntStats | null {
   try {
-    return await stat(file, { bigint: true });
+    return statSync(file, { bigint: true, throwIfNoEntry: false }) ?? null;
   } catch (error) {
     if (['ENOENT', 'ENOTDIR'].includes(systemCode(error) ?? '')) return null;
     throw unreadable(error, file);
