@@ -25,6 +25,11 @@ export const loadEntry = keys({
   load: text().describe('Its name.'),
   from: text().describe('Where the drops lie: s3://bucket/{yyyy}-{mm}-{dd}/*.json.gz or file:./drops/**'),
   window: duration('1s').optional().describe('How far back the days of a {yyyy}-{mm}-{dd} pattern go; default: 1d.'),
+  after: duration('1s')
+    .optional()
+    .describe(
+      'For keys that grow with time: list only what sorts after the drops that were done so long ago; default: list all.',
+    ),
   timezone: timezone().optional().describe('Whose days the pattern means; default: UTC.'),
   s3: s3.optional().describe("Where the drops' S3 differs from the lake's."),
   into: text().describe('The table that they are loaded into.'),

@@ -23,6 +23,7 @@ export function toLoads({ loads = [], s3, state }: ParsedConfig, baseDir: string
     s3: { ...s3, ...entry.s3 },
     windowMs: entry.window ?? null,
     timezone: entry.timezone ?? 'UTC',
+    afterMs: entry.after ?? null,
     into: tableOf(entry.into),
     target: { url: entry.target, caFile: null },
     key: entry.key,

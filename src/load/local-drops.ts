@@ -15,9 +15,11 @@ type Folder = Extract<Place, { kind: 'file' }>;
 export function openLocalDrops(place: Folder): DropSource {
   return {
     url: `file:${path.join(place.root, place.pattern)}`,
-    async *list(days, signal) {
+    async *list(days, signal, start) {
       requireFolder(place.root);
-      for (const { prefix, globs } of globsOf(place, days)) yield* listFolder(place, prefix, globs, signal);
+      for (const { prefix, globs } of globsOf(place, days)) {
+        yield* listFolder(place, { prefix, globs, after: (await start?.(prefix)) ?? null }, signal);
+      }
     },
     async read(drop, parse, signal) {
       const file = path.join(place.root, drop.key);
@@ -38,11 +40,18 @@ function requireFolder(root: string): void {
   });
 }
 
-async function* listFolder(place: Folder, prefix: string, globs: Glob[], signal: AbortSignal): AsyncIterable<Drop> {
+async function* listFolder(
+  place: Folder,
+  { prefix, globs, after }: { prefix: string; globs: Glob[]; after: string | null },
+  signal: AbortSignal,
+): AsyncIterable<Drop> {
+  // By bytes, as S3 and the ledger sort.
+  const from = after === null ? null : Buffer.from(after);
   const depth = Math.max(...globs.map((glob) => glob.depth));
   const names = walk(place.root, prefix.slice(0, prefix.lastIndexOf('/') + 1), prefix, depth, signal);
   for await (const found of names) {
     for (const key of found) {
+      if (from !== null && Buffer.compare(Buffer.from(key), from) <= 0) continue;
       if (!globs.some((glob) => glob.matches(key))) continue;
       signal.throwIfAborted();
       const about = statOf(path.join(place.root, key));

@@ -58,7 +58,9 @@ export async function runLoads(
     const about = () => ({ load: settings.name, totals, seconds: (deps.now() - began) / 1000 });
     const work = { totals, progress, inserts: Math.min(settings.connections, deps.workers) };
     try {
-      await runLoad(deps, settings, work, replay ? null : daysOf(settings, days, deps.clock()), signal);
+      // Days that somebody names are listed from their beginning.
+      const from = { days: daysOf(settings, days, deps.clock()), afterMs: days === null ? settings.afterMs : null };
+      await runLoad(deps, settings, work, replay ? null : from, signal);
       const nothing = totals.drops + totals.goneDrops + totals.rowsIn === 0;
       results.push({ ...about(), state: nothing ? 'nothing' : 'loaded' });
     } catch (error) {
@@ -72,12 +74,12 @@ export async function runLoads(
   return results;
 }
 
-/** `days`: null replays. */
+/** `from`: null replays. */
 async function runLoad(
   { env, log, temporary, workers, step }: LoadsDeps,
   settings: LoadSettings,
   work: LoadWork & { progress: ReturnType<LoadsProgress> },
-  days: string[] | null,
+  from: { days: string[]; afterMs: number | null } | null,
   signal: AbortSignal,
 ): Promise<void> {
   const { progress, inserts } = work;
@@ -88,8 +90,13 @@ async function runLoad(
   await using source = await openDropSource(settings, path.join(temporary, 'drops'));
   await using pool = await ParserPool.open(settings, workers);
   const deps = { source, pool, target, log };
-  if (days !== null) {
-    await loadDrops(deps, work, (inner) => claimListed(target, source.list(days, inner), work, inner), signal);
+  if (from !== null) {
+    const { days, afterMs } = from;
+    const list = (inner: AbortSignal) => {
+      const start = afterMs === null ? undefined : (prefix: string) => target.doneThrough(prefix, afterMs, inner);
+      return source.list(days, inner, start);
+    };
+    await loadDrops(deps, work, (inner) => claimListed(target, list(inner), work, inner), signal);
     return;
   }
   await replayRejects(deps, work, signal);

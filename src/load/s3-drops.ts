@@ -25,9 +25,10 @@ export function openS3Drops(
   const small = smallGets(s3);
   return {
     url: `s3://${place.bucket}/${place.pattern}`,
-    async *list(days, signal) {
+    async *list(days, signal, start) {
       for (const { prefix, globs } of globsOf(place, days)) {
-        for await (const { key, bytes, etag, modified } of listObjects(s3, prefix, signal)) {
+        const after = (await start?.(prefix)) ?? undefined;
+        for await (const { key, bytes, etag, modified } of listObjects(s3, prefix, signal, after)) {
           if (!globs.some((glob) => glob.matches(key))) continue;
           yield { key, bytes, etag: etag === '' ? `${NO_ETAG}${bytes}-${modified.getTime()}` : etag };
         }

@@ -36,6 +36,8 @@ export type LoadSettings = {
   /** How far back the days of a date pattern go; null: one day. */
   windowMs: number | null;
   timezone: string;
+  /** Keys grow with time: drops that sort before one that was done so long ago are not listed; null: all are. */
+  afterMs: number | null;
   into: TableName;
   target: DatabaseConfig;
   key: string[];

@@ -23,6 +23,12 @@ async function listed(source: DropSource, days: string[] = []): Promise<Drop[]> 
 
 const keys = async (source: DropSource, days: string[] = []) => (await listed(source, days)).map(({ key }) => key);
 
+const keysAfter = async (source: DropSource, start: string | null) => {
+  const found: string[] = [];
+  for await (const { key } of source.list([], never, async () => start)) found.push(key);
+  return found;
+};
+
 describe('in a folder', () => {
   async function folder(...names: string[]): Promise<string> {
     const root = await mkdtemp(path.join(os.tmpdir(), 'tidemark-drops-'));
@@ -34,6 +40,14 @@ describe('in a folder', () => {
     return root;
   }
   const open = (from: string) => openDropSource(settings(from), '/nowhere');
+
+  test('what sorts after a key, by bytes', async () => {
+    const root = await folder('a/1.gz', 'a/2.gz', 'a/ä.gz', 'b.gz');
+    const source = await open(`file:${root}/**/*.gz`);
+    expect(await keysAfter(source, 'a/1.gz')).toEqual(['a/2.gz', 'a/ä.gz', 'b.gz']);
+    expect(await keysAfter(source, 'a/z')).toEqual(['a/ä.gz', 'b.gz']);
+    expect(await keysAfter(source, null)).toHaveLength(4);
+  });
 
   test('what matches, in the order of the names; hidden files, folders and dead links are no drops', async () => {
     const root = await folder(

@@ -22,6 +22,7 @@ export function loadSettings(more: Partial<LoadSettings>): LoadSettings {
     baseDir: '/',
     s3: {} as LoadSettings['s3'],
     windowMs: null,
+    afterMs: null,
     timezone: 'UTC',
     into: { schema: 'public', table: 'events' },
     target: {} as LoadSettings['target'],

@@ -132,3 +132,31 @@ test('dead drops are claimed again once for a replay', async () => {
     { state: 'loaded', n: 2 },
   ]);
 });
+
+test('how far the drops of a prefix are done: beyond what is unfinished, or done only now, a listing begins', async () => {
+  await using db = await createDatabase();
+  await db.query(EVENTS);
+  await using target = await openTarget(settingsOf(db.url));
+  const done = (ms: number) => target.doneThrough('2026/', ms, never);
+  expect(await done(0)).toBeNull();
+  const claimed = await target.claim(
+    ['1999/z', '2026/a', '2026/b', '2026/c', '2027/a'].map((key) => drop(key)),
+    never,
+  );
+  const load = (...names: string[]) =>
+    target.load(
+      batchOf(
+        claimed.filter(({ key }) => names.includes(key)),
+        () => [],
+      ),
+      originals,
+      never,
+    );
+  await load('1999/z', '2026/c', '2027/a');
+  expect(await done(0)).toBeNull();
+  await load('2026/a');
+  expect(await done(0)).toBe('2026/a');
+  await load('2026/b');
+  expect(await done(0)).toBe('2026/c');
+  expect(await done(3_600_000)).toBeNull();
+});

@@ -18,6 +18,7 @@ export function settingsOf(url: string, more: Partial<LoadSettings> = {}): LoadS
     baseDir: '/tmp',
     s3: {} as LoadSettings['s3'],
     windowMs: null,
+    afterMs: null,
     timezone: 'UTC',
     into: { schema: 'public', table: 'events' },
     target: { url, caFile: null },

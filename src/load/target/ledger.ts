@@ -109,6 +109,21 @@ export class Ledger {
     return rows.map((row) => claimed(row, claim));
   }
 
+  /** The greatest key of the prefix that was done with `ms` ago, with nothing unfinished before it; null: there is none. */
+  async doneThrough(client: pg.ClientBase, prefix: string, ms: number): Promise<string | null> {
+    const { rows } = await client.query<{ key: string }>(
+      `select l.key from ${this.at}.load_drop l
+       where l.load = $1 and l.key >= $2 and starts_with(l.key, $2) and l.state <> 'claimed'
+         and l.finished_at < clock_timestamp() - cast($3 as double precision) * interval '1 millisecond'
+         and not exists (
+           select from ${this.at}.load_drop o
+           where o.load = $1 and o.state = 'claimed' and o.key >= $2 and starts_with(o.key, $2) and o.key < l.key)
+       order by l.key desc limit 1`,
+      [this.load, prefix, ms],
+    );
+    return rows[0]?.key ?? null;
+  }
+
   /** Claims up to `limit` dead drops that were dead before this process began, as the ledger knows them. */
   async claimDead(client: pg.ClientBase, limit: number, claim: string): Promise<Claimed[]> {
     const { rows } = await client.query<ClaimedRow>(

@@ -141,6 +141,15 @@ export class Target implements AsyncDisposable {
     return claimed;
   }
 
+  /** The greatest key below the prefix that was done with `ms` ago, with nothing unfinished before it; null: there is none. */
+  async doneThrough(prefix: string, ms: number, signal: AbortSignal): Promise<string | null> {
+    return this.#try(
+      'look how far drops are done',
+      (client) => short(client, () => this.#ledger.doneThrough(client, prefix, ms)),
+      signal,
+    );
+  }
+
   /** Up to `limit` dead drops, to be loaded again; none twice in this process's life. Empty: there are no more. */
   async claimDead(limit: number, signal: AbortSignal): Promise<Claimed[]> {
     const claim = randomUUID();

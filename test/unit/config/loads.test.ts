@@ -30,6 +30,7 @@ describe('a load', () => {
         baseDir: '/etc/tidemark',
         s3: { region: 'eu-west-1', force_path_style: true },
         windowMs: null,
+        afterMs: null,
         timezone: 'UTC',
         into: { schema: 'public', table: 'events' },
         target: { url: 'postgres://h/d', caFile: null },
@@ -64,6 +65,7 @@ state: { schema: other }
     expect(load).toMatchObject({
       s3: { region: 'us-east-1', force_path_style: true },
       windowMs: 3 * 86_400_000,
+      afterMs: null,
       into: { schema: 'app', table: 'Odd.Name' },
       transform: '/etc/tidemark/transforms/events.ts',
       limits: { lineBytes: 1024, ratio: 200 },
