@@ -27,7 +27,7 @@ export type DropCounts = { rowsIn: number; rowsOut: number; filtered: number; re
  */
 export type ParsedDrop = { state: 'parsed'; rows: Buffer; counts: DropCounts; rejects: Reject[] };
 
-/** A drop that cannot be read at all: broken gzip, not UTF-8, beyond a limit, gone since it was listed. */
+/** A drop that cannot be read at all: broken gzip, a broken JSON array, beyond a limit. */
 export type DeadDrop = { state: 'dead'; reason: string };
 
 export type ReadDrop = ParsedDrop | DeadDrop | { state: 'gone' };
