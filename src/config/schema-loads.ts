@@ -53,5 +53,12 @@ export const loadEntry = keys({
   reject_limit: percentage()
     .optional()
     .describe('The load stops when more than that share of its rows are rejects; default: never.'),
+  budget: keys({
+    slower: count(2, 1000).optional().describe('A batch takes so many times as long as the best ones; default: 4.'),
+    lag: duration('1s').optional().describe('A standby of the target is so far behind; default: 30s.'),
+    lock_waits: count(1, 10_000).optional().describe('More sessions of the target wait for locks; default: 5.'),
+  })
+    .optional()
+    .describe('Beyond any of it the target gets fewer batches at once.'),
   connections: count(1, 1000).optional().describe('The most over every process and machine; default: 8.'),
 });

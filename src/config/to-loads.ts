@@ -44,6 +44,11 @@ export function toLoads({ loads = [], s3, state }: ParsedConfig, baseDir: string
       ratio: entry.limits?.ratio ?? 200,
     },
     rejectLimit: entry.reject_limit ?? null,
+    budget: {
+      slower: entry.budget?.slower ?? 4,
+      lagMs: entry.budget?.lag ?? 30_000,
+      lockWaits: entry.budget?.lock_waits ?? 5,
+    },
     connections: entry.connections ?? 8,
     ledgerSchema: state?.schema ?? 'tidemark',
   }));

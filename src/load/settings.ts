@@ -26,6 +26,16 @@ export type Comparison = { gt?: Scalar; gte?: Scalar; lt?: Scalar; lte?: Scalar;
 /** A row is kept when all of these hold; by the column's name, or a path into the row. */
 export type Keep = { path: (string | number)[]; is: Comparison }[];
 
+/** Beyond any of these a load sends the target fewer batches at once. */
+export type Budget = {
+  /** A batch takes so many times as long as the best ones. */
+  slower: number;
+  /** How far a standby of the target is behind. */
+  lagMs: number;
+  /** Sessions of the target that wait for locks. */
+  lockWaits: number;
+};
+
 export type LoadSettings = {
   name: string;
   /** As written: `s3://bucket/prefix/{yyyy}-{mm}-{dd}/*.json.gz` or `file:./drops/**`. */
@@ -51,6 +61,8 @@ export type LoadSettings = {
   limits: { lineBytes: number; inflatedBytes: number; ratio: number };
   /** Part of the rows, 0 to 1, beyond which a load stops; null: never. */
   rejectLimit: number | null;
+  /** How much the target may feel of it. */
+  budget: Budget;
   /** The most loading sessions in the target, over all processes and machines. */
   connections: number;
   /** The schema of ledger and rejects in the target database. */

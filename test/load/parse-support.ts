@@ -23,6 +23,7 @@ export function loadSettings(more: Partial<LoadSettings>): LoadSettings {
     s3: {} as LoadSettings['s3'],
     windowMs: null,
     afterMs: null,
+    budget: { slower: 4, lagMs: 30_000, lockWaits: 5 },
     timezone: 'UTC',
     into: { schema: 'public', table: 'events' },
     target: {} as LoadSettings['target'],

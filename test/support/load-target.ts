@@ -19,6 +19,7 @@ export function settingsOf(url: string, more: Partial<LoadSettings> = {}): LoadS
     s3: {} as LoadSettings['s3'],
     windowMs: null,
     afterMs: null,
+    budget: { slower: 4, lagMs: 30_000, lockWaits: 5 },
     timezone: 'UTC',
     into: { schema: 'public', table: 'events' },
     target: { url, caFile: null },

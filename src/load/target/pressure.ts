@@ -4,12 +4,14 @@
  */
 
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Budget } from '../settings.ts';
 import type { Waiting } from './outcome.ts';
 
 /** What the target looks like. `lagMs`: of its slowest standby, null: none, or hidden. `lockWaits`: sessions that wait for locks. */
 export type Look = { lagMs: number | null; lockWaits: number };
 
 export type PressureState = {
+  budget: Budget;
   max: number;
   allowed: number;
   /** Milliseconds a megabyte: the best so far, and the last few. */
@@ -18,17 +20,14 @@ export type PressureState = {
   look: Look;
 };
 
-/** A batch takes so many times as long as the best: the target has enough to do. */
-const SLOW = 4;
+/** Batches that take so many times as long as the best are no sign of pressure. */
 const FINE = 2;
-const LAG_MS = 30_000;
-const LOCK_WAITS = 5;
 const KEPT = 4;
 /** Smaller batches say little of speed. */
 const LEAST_BYTES = 64 * 1024;
 
-export function firstPressure(max: number): PressureState {
-  return { max, allowed: max, best: Number.POSITIVE_INFINITY, last: [], look: { lagMs: null, lockWaits: 0 } };
+export function firstPressure(max: number, budget: Budget): PressureState {
+  return { budget, max, allowed: max, best: Number.POSITIVE_INFINITY, last: [], look: { lagMs: null, lockWaits: 0 } };
 }
 
 /** After a batch of `bytes` that took `ms`. */
@@ -42,7 +41,7 @@ export function afterBatch(state: PressureState, bytes: number, ms: number): Pre
   // With several at once each is slower: that alone is no pressure.
   const fair = best * Math.max(1, state.allowed);
   let { allowed } = state;
-  if (last.length === KEPT && typical > SLOW * fair) allowed = Math.max(1, allowed - 1);
+  if (last.length === KEPT && typical > state.budget.slower * fair) allowed = Math.max(1, allowed - 1);
   else if (typical < FINE * fair) allowed = Math.min(state.max, allowed + 1);
   // A new number of them is judged by batches of its own.
   return { ...state, best, allowed, last: allowed < state.allowed ? [] : last };
@@ -50,10 +49,11 @@ export function afterBatch(state: PressureState, bytes: number, ms: number): Pre
 
 /** Why nothing more is to be started while `running` are under way; null: go on. */
 export function waitsFor(state: PressureState, running: number): Waiting {
-  const { lagMs, lockWaits } = state.look;
-  if (lagMs !== null && lagMs > LAG_MS) return `a standby of the target is ${Math.round(lagMs / 1000)} s behind`;
+  const { budget, look } = state;
+  const { lagMs, lockWaits } = look;
+  if (lagMs !== null && lagMs > budget.lagMs) return `a standby of the target is ${Math.round(lagMs / 1000)} s behind`;
   // One goes on: the locks may be ours, and wait for nothing else.
-  if (lockWaits > LOCK_WAITS && running > 0) return `${lockWaits} sessions of the target wait for locks`;
+  if (lockWaits > budget.lockWaits && running > 0) return `${lockWaits} sessions of the target wait for locks`;
   if (running >= state.allowed && state.allowed < state.max)
     return `the target is slow: ${state.allowed} of ${state.max} batches at once`;
   return running >= state.max ? 'as many as there may be are being loaded' : null;
@@ -70,8 +70,13 @@ export class Pressure {
   readonly #look: (signal: AbortSignal) => Promise<Look>;
   readonly #waits: (reason: Waiting) => void;
 
-  constructor(max: number, look: (signal: AbortSignal) => Promise<Look>, waits: (reason: Waiting) => void) {
-    this.#state = firstPressure(max);
+  constructor(
+    max: number,
+    budget: Budget,
+    look: (signal: AbortSignal) => Promise<Look>,
+    waits: (reason: Waiting) => void,
+  ) {
+    this.#state = firstPressure(max, budget);
     this.#look = look;
     this.#waits = waits;
   }

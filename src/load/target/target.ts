@@ -111,7 +111,7 @@ export class Target implements AsyncDisposable {
     this.#sessions = sessions;
     this.#into = into;
     const look = (signal: AbortSignal) => this.#try('look at the load', (client) => lookAt(client), signal);
-    this.#pressure = new Pressure(max, look, options.waits ?? (() => {}));
+    this.#pressure = new Pressure(max, settings.budget, look, options.waits ?? (() => {}));
     this.#timer = setInterval(() => {
       this.#beating = this.#beat();
     }, BEAT_MS);
