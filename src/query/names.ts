@@ -43,8 +43,10 @@ const LISTED = 20;
 
 export function unknownTable({ kind, name }: NamedTable, folders: readonly string[]): TidemarkError {
   const shown = kind === 'raw' ? `raw.${name}` : name;
-  const meant = nearest(name, folders)[0];
-  const list = `${folders.slice(0, LISTED).join(', ')}${folders.length > LISTED ? `, and ${folders.length - LISTED} more` : ''}`;
+  const found = nearest(name, folders)[0];
+  const named = (folder: string) => (kind === 'raw' ? `raw.${folder}` : folder);
+  const meant = found === undefined ? '' : `did you mean ${named(found)}? `;
+  const list = `${folders.slice(0, LISTED).map(named).join(', ')}${folders.length > LISTED ? `, and ${folders.length - LISTED} more` : ''}`;
   const what = kind === 'raw' ? 'was exported' : 'is staged';
   const empty =
     kind === 'raw'
@@ -52,6 +54,9 @@ export function unknownTable({ kind, name }: NamedTable, folders: readonly strin
       : 'nothing is staged yet: tidemark compact --all';
   return new TidemarkError('TABLE_UNKNOWN', `no table ${shown} ${what}`, {
     table: shown,
-    hint: folders.length === 0 ? empty : `${meant ? `did you mean ${meant}? ` : ''}there are ${list}`,
+    hint:
+      folders.length === 0
+        ? empty
+        : `${meant}there are ${list}${kind === 'raw' ? '' : '; tidemark compact stages what was exported'}`,
   });
 }

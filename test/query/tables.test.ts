@@ -65,7 +65,7 @@ test('an unknown table: its nearest name and the list', async () => {
   const { code, stderr } = await lake.query('SELECT * FROM invioce');
   expect({ code, stderr }).toEqual({
     code: 2,
-    stderr: `TABLE_UNKNOWN: no table invioce is staged\nhint: did you mean invoice? there are empty, invoice, odd-name.v2\ndocs: docs/errors.md#table_unknown\n`,
+    stderr: `TABLE_UNKNOWN: no table invioce is staged\nhint: did you mean invoice? there are empty, invoice, odd-name.v2; tidemark compact stages what was exported\ndocs: docs/errors.md#table_unknown\n`,
   });
 });
 

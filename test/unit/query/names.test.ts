@@ -41,5 +41,7 @@ test('a folder in another case is meant when it is the only one', () => {
 
 test('a long list of tables is cut', () => {
   const folders = Array.from({ length: 25 }, (_, i) => `table_${i}`);
-  expect(unknownTable({ kind: 'raw', name: 'x' }, folders).hint).toMatch(/^there are table_0, .*table_19, and 5 more$/);
+  expect(unknownTable({ kind: 'raw', name: 'x' }, folders).hint).toMatch(
+    /^there are raw.table_0, .*raw.table_19, and 5 more$/,
+  );
 });
