@@ -30,6 +30,7 @@ create table ${at}.load_drop (
   rows_filtered bigint not null default 0,
   rows_rejected bigint not null default 0,
   rows_known bigint not null default 0,
+  content text,
   error text,
   listed_at timestamptz not null default clock_timestamp(),
   finished_at timestamptz,
@@ -41,6 +42,7 @@ comment on table ${at}.load_drop is 'The ledger: one row for each drop, with wha
 comment on column ${at}.load_drop.load is 'The name of the load in the configuration.';
 comment on column ${at}.load_drop.key is 'The drop''s key in its bucket, or its path below the folder.';
 comment on column ${at}.load_drop.etag is 'Tells one content from another: S3''s ETag, or what stands for it locally.';
+comment on column ${at}.load_drop.content is 'Of a local drop that was loaded: a hash of its bytes. One that was only touched is not loaded again.';
 comment on column ${at}.load_drop.state is 'claimed: a process works on it, or died over it. loaded. dead: it could not be read at all, error says why; load --replay takes it again. gone: it vanished before it was read.';
 comment on column ${at}.load_drop.claim is 'The call that claimed it. Checked in the transaction that loads it: a claim that another took over commits nothing.';
 comment on column ${at}.load_drop.attempt is 'How often this content was claimed.';

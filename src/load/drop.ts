@@ -25,7 +25,14 @@ export type DropCounts = { rowsIn: number; rowsOut: number; filtered: number; re
  * A drop that was read. `rows`: text for COPY, a line a row: the drop's number in its batch, the line's number, then the columns in the
  * order of the settings.
  */
-export type ParsedDrop = { state: 'parsed'; rows: Buffer; counts: DropCounts; rejects: Reject[] };
+export type ParsedDrop = {
+  state: 'parsed';
+  rows: Buffer;
+  counts: DropCounts;
+  rejects: Reject[];
+  /** Of a local drop, whose size and time alone do not tell another content: a hash of its packed bytes. */
+  content?: string;
+};
 
 /** A drop that cannot be read at all: broken gzip, a broken JSON array, beyond a limit. */
 export type DeadDrop = { state: 'dead'; reason: string };

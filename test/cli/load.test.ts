@@ -77,12 +77,23 @@ describe('drops of a folder', () => {
     expect((await scene.loadJson()).loads[0]).toMatchObject({ drops: 1, known_drops: 2 });
   });
 
-  test('one that was only touched changes nothing', async () => {
+  test('one that was only touched changes nothing, also where a later drop has newer rows', async () => {
     const scene = await loadScene();
-    await scene.drop('a.json', [{ id: 1 }]);
+    await scene.configure('    on_conflict: update\n');
+    await scene.drop('a.json.gz', [{ id: 1, kind: 'old' }]);
     await scene.load();
-    await utimes(path.join(scene.cwd, 'drops/a.json'), 1, 1);
-    expect((await scene.loadJson()).loads[0]).toMatchObject({ rows_out: 1, rows_known: 1 });
+    await scene.drop('b.json', [{ id: 1, kind: 'new' }]);
+    await scene.load();
+    const file = path.join(scene.cwd, 'drops/a.json.gz');
+    for (const time of [1, 2]) {
+      await utimes(file, time, time);
+      const [load] = (await scene.loadJson()).loads;
+      expect(load).toMatchObject({ drops: 1, rows_out: 1, rows_known: 1, overwritten_drops: 0 });
+      expect((await scene.rows()).map(({ kind }) => kind)).toEqual(['new']);
+    }
+    await scene.drop('a.json.gz', [{ id: 1, kind: 'newest' }]);
+    expect((await scene.loadJson()).loads[0]).toMatchObject({ overwritten_drops: 1 });
+    expect((await scene.rows()).map(({ kind }) => kind)).toEqual(['newest']);
   });
 
   test('filtered, required, defaults, a path', async () => {

@@ -30,7 +30,8 @@ export async function readDrop(source: Source, drop: RowsDrop, rows: Rows, optio
   rows.begin(drop);
   try {
     await readRows(source, drop.key, rows, options);
-    return rows.finish();
+    const read = rows.finish();
+    return 'path' in source && source.content !== undefined ? { ...read, content: source.content } : read;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { state: 'gone' };
     return { state: 'dead', reason: reasonOf(error) };

@@ -4,12 +4,16 @@
  */
 
 import { isUtf8 } from 'node:buffer';
+import { createHash, hash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { createGunzip, createZstdDecompress, type Gunzip, gunzipSync, zstdDecompressSync } from 'node:zlib';
 import type { LoadSettings } from '../settings.ts';
 import { Unreadable } from './block-reader.ts';
 
-export type Source = { bytes: Uint8Array } | { path: string };
+export type Source =
+  | { bytes: Uint8Array }
+  /** `content`: a hash of the packed bytes, once all of them were read. */
+  | { path: string; content?: string };
 
 /** Up to here a drop is unpacked at once, which is several times faster than a stream; beyond it block by block. */
 const AT_ONCE = 16 * 1024 * 1024;
@@ -30,11 +34,23 @@ export async function* unpacked(source: Source, name: string, limits: Limits): A
   const file = openSync(source.path, 'r');
   try {
     const { size } = fstatSync(file);
-    if (size <= PACKED_AT_ONCE) yield* unpackedBytes(wholeFile(file, size), name, limits);
-    else yield* unpackedStream(fileBlocks(file), size, name, limits);
+    if (size <= PACKED_AT_ONCE) {
+      const whole = wholeFile(file, size);
+      source.content = hash('sha1', whole);
+      yield* unpackedBytes(whole, name, limits);
+    } else yield* unpackedStream(hashed(fileBlocks(file), source), size, name, limits);
   } finally {
     closeSync(file);
   }
+}
+
+function* hashed(blocks: Iterable<Buffer>, source: { content?: string }): Iterable<Buffer> {
+  const sum = createHash('sha1');
+  for (const block of blocks) {
+    sum.update(block);
+    yield block;
+  }
+  source.content = sum.digest('hex');
 }
 
 async function* unpackedBytes(bytes: Buffer, name: string, limits: Limits): AsyncGenerator<Buffer> {

@@ -166,6 +166,15 @@ export class Ledger {
     return new Map(rows.map((row) => [row.key, row.state === 'claimed' ? 'claimed' : outcomeOf(row)]));
   }
 
+  /** Of these drops the hash of the content that was loaded last. */
+  async contents(client: pg.ClientBase, drops: Claimed[]): Promise<Map<string, string | null>> {
+    const { rows } = await client.query<{ key: string; content: string | null }>(
+      `select l.key, l.content from ${this.at}.load_drop l where l.load = $1 and l.key = any($2::text[])`,
+      [this.load, drops.map(({ key }) => key)],
+    );
+    return new Map(rows.map(({ key, content }) => [key, content]));
+  }
+
   /** Writes down what became of the drops. */
   async finish(client: pg.ClientBase, outcomes: DropOutcome[]): Promise<void> {
     const rows = outcomes.map((outcome) => ({
@@ -177,12 +186,16 @@ export class Ledger {
       f: outcome.counts.filtered,
       r: outcome.counts.rejected,
       k: outcome.counts.known,
+      content: outcome.state === 'loaded' ? (outcome.content ?? null) : null,
+      touched: outcome.touched ?? false,
     }));
     await client.query(
       `update ${this.at}.load_drop l
        set state = d.state, error = d.error, worker = null, finished_at = clock_timestamp(),
-         rows_in = d.i, rows_out = d.o, rows_filtered = d.f, rows_rejected = d.r, rows_known = d.k
-       from json_to_recordset($1::json) as d(key text, state text, error text, i bigint, o bigint, f bigint, r bigint, k bigint)
+         rows_in = d.i, rows_out = d.o, rows_filtered = d.f, rows_rejected = d.r, rows_known = d.k,
+         content = d.content, overwritten = l.overwritten - d.touched::int
+       from json_to_recordset($1::json) as d(key text, state text, error text, i bigint, o bigint, f bigint, r bigint, k bigint,
+         content text, touched boolean)
        where l.load = $2 and l.key = d.key and l.key = any($3::text[])`,
       [JSON.stringify(rows), this.load, outcomes.map(({ key }) => key)],
     );

@@ -6,6 +6,7 @@
 import type pg from 'pg';
 import { TidemarkError } from '../../model/error.ts';
 import { displayName } from '../../model/table.ts';
+import type { ParsedDrop } from '../drop.ts';
 import type { LoadSettings } from '../settings.ts';
 import { copyIn } from './copy-in.ts';
 import { cleanText, type Ledger } from './ledger.ts';
@@ -43,7 +44,10 @@ export async function loadBatch(
     batch.map(({ drop }) => drop),
   );
   const ours = batch.filter(({ drop }) => held.get(drop.key) === 'claimed').toSorted((a, b) => a.number - b.number);
-  const parsed = ours.flatMap(({ drop, number, read }) => (read.state === 'parsed' ? [{ drop, number, read }] : []));
+  const read = ours.flatMap(({ drop, number, read }) => (read.state === 'parsed' ? [{ drop, number, read }] : []));
+  const touched = await touchedDrops(client, ledger, read);
+  // Under on_conflict: update, old rows of a file that was only touched would replace newer ones.
+  const parsed = read.filter(({ drop }) => !touched.has(drop.key));
   await step('locked');
   const rows = parsed.reduce((sum, { read }) => sum + read.counts.rowsOut, 0);
   const pieces = parsed.map(({ read }) => read.rows).filter(({ length }) => length > 0);
@@ -58,11 +62,16 @@ export async function loadBatch(
   }
   const outcomes = new Map<string, DropOutcome>();
   for (const { drop, number, read } of ours) {
+    const same = touched.has(drop.key);
     const counts =
-      read.state === 'parsed'
-        ? countsOf(read.counts, refused.get(number)?.length ?? 0, put.written, number)
-        : NO_COUNTS;
-    const about = { key: drop.key, bytes: drop.bytes, overwritten: drop.overwritten, counts };
+      read.state === 'parsed' && same
+        ? { ...read.counts, known: read.counts.rowsOut }
+        : read.state === 'parsed'
+          ? countsOf(read.counts, refused.get(number)?.length ?? 0, put.written, number)
+          : NO_COUNTS;
+    const content = read.state === 'parsed' ? read.content : undefined;
+    const overwritten = drop.overwritten && !same;
+    const about = { key: drop.key, bytes: drop.bytes, overwritten, counts, content, touched: same };
     if (read.state === 'dead') outcomes.set(drop.key, { ...about, state: 'dead', reason: read.reason });
     else outcomes.set(drop.key, { ...about, state: read.state === 'gone' ? 'gone' : 'loaded' });
   }
@@ -86,6 +95,21 @@ export async function loadBatch(
       return before === 'claimed' ? outcomes.get(drop.key)! : before;
     }),
   };
+}
+
+/** Those that have another size or time than the ledger knew, and the same bytes. */
+async function touchedDrops(
+  client: pg.ClientBase,
+  ledger: Ledger,
+  drops: { drop: Claimed; read: ParsedDrop }[],
+): Promise<Set<string>> {
+  const again = drops.filter(({ drop, read }) => drop.overwritten && read.content !== undefined);
+  if (again.length === 0) return new Set();
+  const before = await ledger.contents(
+    client,
+    again.map(({ drop }) => drop),
+  );
+  return new Set(again.filter(({ drop, read }) => before.get(drop.key) === read.content).map(({ drop }) => drop.key));
 }
 
 function countsOf(

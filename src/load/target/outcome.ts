@@ -20,6 +20,10 @@ export type DropOutcome = {
   bytes: number;
   overwritten: boolean;
   counts: LoadedCounts;
+  /** Of a local drop that is loaded: a hash of its bytes. */
+  content?: string;
+  /** It has the content that was loaded before. */
+  touched?: boolean;
 } & (
   | { state: 'loaded' }
   /** `reason` for people. */

@@ -136,7 +136,7 @@ export class Target implements AsyncDisposable {
         this.#settings.onConflict === 'nothing'
           ? '; under on_conflict: nothing, rows that are there already stay as they are'
           : '';
-      this.#options.log.warn({ drop: key }, `the drop was loaded before with other content and is loaded again${stay}`);
+      this.#options.log.warn({ drop: key }, `the drop is not as it was when it was loaded, and is read again${stay}`);
     }
     return claimed;
   }
