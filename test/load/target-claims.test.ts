@@ -160,3 +160,17 @@ test('how far the drops of a prefix are done: beyond what is unfinished, or done
   expect(await done(0)).toBe('2026/c');
   expect(await done(3_600_000)).toBeNull();
 });
+
+test('claims come in the order of the page, overwritten drops among new ones', async () => {
+  await using db = await createDatabase();
+  await db.query(EVENTS);
+  await using target = await openTarget(settingsOf(db.url));
+  const first = await target.claim([drop('b')], never);
+  await target.load(
+    batchOf(first, () => []),
+    originals,
+    never,
+  );
+  const page = [drop('a'), { ...drop('b'), etag: 'other' }, drop('c')];
+  expect((await target.claim(page, never)).map(({ key }) => key)).toEqual(['a', 'b', 'c']);
+});

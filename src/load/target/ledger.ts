@@ -106,7 +106,9 @@ export class Ledger {
         open.map(({ key }) => key).filter((key) => byKey.has(key)),
       ],
     );
-    return rows.map((row) => claimed(row, claim));
+    // As they were listed, not new ones first: within a batch the later drop's row of a key wins.
+    const got = new Map(rows.map((row) => [row.key, row]));
+    return open.flatMap(({ key }) => (got.has(key) ? [claimed(got.get(key)!, claim)] : []));
   }
 
   /** The greatest key of the prefix that was done with `ms` ago, with nothing unfinished before it; null: there is none. */
