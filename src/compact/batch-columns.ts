@@ -1,11 +1,10 @@
 /** What a table's columns are once a batch of raw files is in it. */
 
-import type { DuckConnection } from '../duckdb/duck.ts';
 import { ADDED_COLUMNS } from '../model/column-names.ts';
 import { TidemarkError } from '../model/error.ts';
 import { isSameName, mergeColumns } from './columns.ts';
 import type { DeltaColumn, Snapshot } from './delta/actions.ts';
-import { columnsOf } from './read-files.ts';
+import type { FileColumn } from './read-files.ts';
 import type { Staging } from './staging.ts';
 import { deltaTypeOf } from './types.ts';
 import type { CompactSettings, EngineDeps } from './work.ts';
@@ -20,15 +19,9 @@ const ADDED = new Set<string>(Object.values(ADDED_COLUMNS));
 /** By these the merge knows where a row is; a column so called would be taken for it. */
 const TAKEN = ['file_row_number', '_tidemark_file', '_tidemark_row'];
 
-/** `only`: the columns that may stay; null: all. Throws SCHEMA_CHANGED. */
-export async function batchColumns(
-  connection: DuckConnection,
-  snapshot: Snapshot | null,
-  paths: string[],
-  only: Set<string> | null,
-  signal: AbortSignal,
-): Promise<BatchColumns> {
-  const found = (await columnsOf(connection, paths, signal)).filter(({ name }) => !ADDED.has(name));
+/** `raw`: the columns that the raw files have; `only`: the columns that may stay, null: all. Pure. Throws SCHEMA_CHANGED, STAGED_UNSUPPORTED. */
+export function batchColumns(snapshot: Snapshot | null, raw: FileColumn[], only: Set<string> | null): BatchColumns {
+  const found = raw.filter(({ name }) => !ADDED.has(name));
   const taken = found.find(({ name }) => TAKEN.includes(name.toLowerCase()));
   if (taken) {
     throw new TidemarkError('STAGED_UNSUPPORTED', 'a staged table cannot have a column of this name', {

@@ -7,8 +7,11 @@ import type { DuckConnection } from '../duckdb/duck.ts';
 import { ident } from '../duckdb/literal.ts';
 import { ADDED_COLUMNS } from '../model/column-names.ts';
 import { compared, refuseNull, refuseTwice } from './keys.ts';
-import { columnsOf, keyIndexes, scan, selectColumns } from './read-files.ts';
+import { type FileColumn, keyIndexes, scan, selectColumns } from './read-files.ts';
 import type { Staging } from './staging.ts';
+
+/** Local copies of raw files, the columns that they have together, and of how many runs they are. */
+export type RawFiles = { paths: string[]; found: FileColumn[]; runs: number };
 
 export type Changes = { rows: number; deletes: number };
 
@@ -18,11 +21,10 @@ const OP = ident(ADDED_COLUMNS.op);
 /** Makes the table `changes`: c0, c1 … and `op`; a row's rowid names it. Throws STAGED_KEY. */
 export async function loadChanges(
   connection: DuckConnection,
-  paths: string[],
-  { columns, key, equality, runs }: Pick<Staging, 'columns' | 'key' | 'equality'> & { runs: number },
+  { paths, found, runs }: RawFiles,
+  { columns, key, equality }: Pick<Staging, 'columns' | 'key' | 'equality'>,
   signal: AbortSignal,
 ): Promise<Changes> {
-  const found = await columnsOf(connection, paths, signal);
   const same = key.map((name, i) => compared(`r.${ident(name)}`, equality[i]));
   // Two narrow passes instead of a window over whole rows, which needs memory for all of them.
   const newest =

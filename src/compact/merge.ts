@@ -4,7 +4,7 @@
  */
 
 import type { DuckConnection } from '../duckdb/duck.ts';
-import { loadChanges } from './changes.ts';
+import { loadChanges, type RawFiles } from './changes.ts';
 import type { AddFile, Snapshot } from './delta/actions.ts';
 import { addCandidates } from './find-hits.ts';
 import { candidates, emptyGone, keyRanks, type LiveFile, liveFiles, loadLive } from './live-files.ts';
@@ -17,16 +17,16 @@ import { writeFiles } from './staged-files.ts';
 import { fileOptions, removeOf, type Staging, type Step, stepOf } from './staging.ts';
 import { loadVectors, markRows } from './vectors.ts';
 
-/** Merges raw files of `runs` runs into the table. Throws STAGED_KEY, STAGED_BROKEN, SPOOL_FULL. */
+/** Merges raw files into the table. Throws STAGED_KEY, STAGED_BROKEN, SPOOL_FULL. */
 export async function mergeStep(
   staging: Staging,
   snapshot: Snapshot,
-  raw: { paths: string[]; runs: number },
+  raw: RawFiles,
   signal: AbortSignal,
 ): Promise<Step> {
   const { deps, columns, key, equality, mode } = staging;
   const main = deps.connections[0];
-  const changes = await loadChanges(main, raw.paths, { columns, key, equality, runs: raw.runs }, signal);
+  const changes = await loadChanges(main, raw, { columns, key, equality }, signal);
   await deps.step('changes-read');
   const files = liveFiles(snapshot.files.values(), columns, key);
   const keys = keyIndexes(columns, key);

@@ -8,6 +8,7 @@ import { batchColumns, stagingOf } from './batch-columns.ts';
 import { isSameName } from './columns.ts';
 import type { Snapshot } from './delta/actions.ts';
 import { mergeStep } from './merge.ts';
+import { columnsOf } from './read-files.ts';
 import { replaceStep } from './replace.ts';
 import { keyOf, type Staging, type Step, throughRun } from './staging.ts';
 import { sizesOf } from './table-size.ts';
@@ -40,16 +41,18 @@ export async function stepOfRuns(
   if (runs[0].full) {
     // The files of one run have the same columns: the first one is enough to know them.
     const first = files.length > 0 ? [await read(files[0])] : [];
-    const columns = await batchColumns(main, snapshot, first, columnsThatStay(work), signal);
+    const columns = batchColumns(snapshot, await columnsOf(main, first, signal), columnsThatStay(work));
     const staging = stagingOf(deps, settings, key, columns, files);
     return { staging, step: await replaceStep(staging, snapshot, runs[0], signal) };
   }
   refuseOtherKey(snapshot, key.key, settings, deps.state.id);
   const paths: string[] = [];
   for (const file of files) paths.push(await read(file));
-  const columns = await batchColumns(main, snapshot, paths, columnsThatStay(work), signal);
+  // Once for all that needs it: it reads the footer of each file.
+  const found = await columnsOf(main, paths, signal);
+  const columns = batchColumns(snapshot, found, columnsThatStay(work));
   const staging = stagingOf(deps, settings, key, columns, sizesOf(snapshot!));
-  const step = await mergeStep(staging, snapshot!, { paths, runs: runs.length }, signal);
+  const step = await mergeStep(staging, snapshot!, { paths, found, runs: runs.length }, signal);
   return { staging, step };
 }
 
