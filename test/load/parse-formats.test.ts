@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { column, read } from './parse-support.ts';
+import { column } from '../support/load-settings.ts';
+import { read } from './parse-support.ts';
 
 const A = { columns: [column('a', 'integer'), column('b', 'text')] };
 let folder: string;

@@ -7,7 +7,7 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Duck } from '../../src/duckdb/duck.ts';
 import { ParserPool } from '../../src/load/parse/parser-pool.ts';
-import { column, loadSettings } from './parse-support.ts';
+import { column, loadSettings } from '../support/load-settings.ts';
 
 const A = { columns: [column('a', 'integer'), column('b', 'text')] };
 const never = new AbortController().signal;

@@ -3,8 +3,9 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { copyIn } from '../../src/load/target/copy-in.ts';
+import { column } from '../support/load-settings.ts';
 import { createDatabase, type TestDatabase } from '../support/postgres.ts';
-import { column, read } from './parse-support.ts';
+import { read } from './parse-support.ts';
 
 let db: TestDatabase;
 beforeAll(async () => {

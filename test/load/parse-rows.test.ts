@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Comparison } from '../../src/load/settings.ts';
-import { column, read } from './parse-support.ts';
+import { column } from '../support/load-settings.ts';
+import { read } from './parse-support.ts';
 
 let folder: string;
 beforeAll(async () => {

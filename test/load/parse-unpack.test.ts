@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { column, read } from './parse-support.ts';
+import { column } from '../support/load-settings.ts';
+import { read } from './parse-support.ts';
 
 const A = { columns: [column('a', 'integer'), column('b', 'text')] };
 const LINES = '{"a":1,"b":"x"}\n{"a":2}\n';

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
 import type { LoadSettings } from '../../src/load/settings.ts';
 import { createTable } from '../../src/load/target/create-table.ts';
-import { column, EVENTS, openTarget, settingsOf } from '../support/load-target.ts';
+import { column } from '../support/load-settings.ts';
+import { EVENTS, openTarget, settingsOf } from '../support/load-target.ts';
 import { createDatabase } from '../support/postgres.ts';
 
 const unfit: [name: string, ddl: string, settings: Partial<LoadSettings>, error: Record<string, unknown>][] = [

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { batchOf, column, drop, EVENTS, openTarget, originals, parsed, settingsOf } from '../support/load-target.ts';
+import { column } from '../support/load-settings.ts';
+import { batchOf, drop, EVENTS, openTarget, originals, parsed, settingsOf } from '../support/load-target.ts';
 import { createDatabase } from '../support/postgres.ts';
 import { never } from '../support/state.ts';
 

@@ -1,40 +1,24 @@
 /** Targets of loads for tests, with rows as the parser would write them. */
 
 import type { Drop, ParsedDrop, Reject } from '../../src/load/drop.ts';
-import type { LoadColumn, LoadSettings } from '../../src/load/settings.ts';
+import type { LoadSettings } from '../../src/load/settings.ts';
 import type { BatchDrop, Claimed, Originals } from '../../src/load/target/outcome.ts';
 import { Target, type TargetOptions } from '../../src/load/target/target.ts';
+import { column, loadSettings } from './load-settings.ts';
 import { never, silent } from './state.ts';
-
-export function column(name: string, type: string, more: Partial<LoadColumn> = {}): LoadColumn {
-  return { name, type, path: [name], required: false, default: undefined, ...more };
-}
 
 /** Loads (id, name, amount) into public.events. */
 export function settingsOf(url: string, more: Partial<LoadSettings> = {}): LoadSettings {
-  return {
-    name: 'events',
+  return loadSettings({
     from: 'file:./drops/*',
     baseDir: '/tmp',
-    s3: {} as LoadSettings['s3'],
-    windowMs: null,
-    afterMs: null,
-    budget: { slower: 4, lagMs: 30_000, lockWaits: 5 },
-    timezone: 'UTC',
-    into: { schema: 'public', table: 'events' },
     target: { url, caFile: null },
     key: ['id'],
     columns: [column('id', 'bigint'), column('name', 'text'), column('amount', 'numeric')],
-    keep: [],
-    transform: null,
-    onConflict: 'nothing',
-    format: null,
     limits: { lineBytes: 1e6, inflatedBytes: 1e9, ratio: 200 },
-    rejectLimit: null,
     connections: 4,
-    ledgerSchema: 'tidemark',
     ...more,
-  };
+  });
 }
 
 export const EVENTS = 'create table events (id bigint primary key, name text, amount numeric)';
