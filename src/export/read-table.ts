@@ -5,16 +5,10 @@ import { TidemarkError } from '../model/error.ts';
 import type { Mark } from '../model/mark.ts';
 import type { UnfitCounts, WrittenColumn } from '../model/run.ts';
 import { displayName } from '../model/table.ts';
-import { copyChangedRows } from '../postgres/changed-rows.ts';
-import { copyOut, type Flow } from '../postgres/copy-out.ts';
 import { describeTables, type SourceTable } from '../postgres/describe.ts';
-import type { Look } from '../postgres/look.ts';
 import { openSnapshot, type Snapshot, stillRunning } from '../postgres/snapshot.ts';
-import { CarriedIds } from './carried-ids.ts';
 import { type ColumnPlan, checkSchemaChange, planColumns, writtenColumns } from './column-plan.ts';
-import { CursorTracker } from './cursor-tracker.ts';
-
-import { type GroupLimits, GroupReader, type RowGroup } from './group-reader.ts';
+import { copyRows } from './copy-rows.ts';
 import { nextMark } from './next-mark.ts';
 import type { RawWriter } from './raw-writer.ts';
 import type { ExportDeps, TableWork } from './work.ts';
@@ -30,9 +24,6 @@ export type ReadOutcome = {
   lateRows: bigint;
   unfit: UnfitCounts;
 };
-
-/** At most so many row groups are encoded and uploaded at once; then the socket waits. */
-const GROUPS_UNDER_WAY = 2;
 
 /** Resolves when the last row was handed to the writer and the transaction is over; the writer may still be uploading. */
 export async function readTable(
@@ -63,7 +54,7 @@ export async function readTable(
     const copied = await copyRows(
       client,
       work,
-      { plan, snapshot, look, since, trustText: facts.trustText, groups: deps.groups },
+      { plan, snapshot, finished: look.finished, rows: { since }, trustText: facts.trustText, groups: deps.groups },
       writer,
       signal,
     );
@@ -101,73 +92,6 @@ async function currentTable(
     throw new TidemarkError('TABLE_UNKNOWN', 'there is no such table', { table: displayName(work.table.name) });
   log.info({ table: displayName(table.name) }, 'the columns have changed');
   return table;
-}
-
-type CopyPlan = {
-  plan: ColumnPlan;
-  snapshot: Snapshot;
-  look: Look;
-  since: Mark | null;
-  trustText: boolean;
-  groups: GroupLimits;
-};
-
-async function copyRows(
-  client: pg.ClientBase,
-  { settings, onProgress }: TableWork,
-  { plan, snapshot, look, since, trustText, groups }: CopyPlan,
-  writer: RawWriter,
-  signal: AbortSignal,
-) {
-  const ids = new CarriedIds(snapshot, look.finished);
-  const tracker = plan.cursor && new CursorTracker(plan.cursor.type, since);
-  const cursorAt = plan.cursor ? dataIndex(plan, plan.cursor.index) : -1;
-  let flow: Flow | null = null;
-  let underWay = 0;
-  const onGroup = (group: RowGroup) => {
-    if (tracker) tracker.add(group.columns[cursorAt]);
-    if (++underWay >= GROUPS_UNDER_WAY) flow?.pause();
-    writer.write(group).then(
-      () => {
-        if (--underWay < GROUPS_UNDER_WAY) flow?.resume();
-        onProgress(reader.rows, reader.bytes);
-      },
-      (error) => flow?.fail(error),
-    );
-  };
-  const reader = new GroupReader(displayName(settings.name), plan, trustText, ids, groups, onGroup);
-  const text = copyChangedRows({
-    table: settings.name,
-    columns: plan.columns.map(({ source, selection }) => ({ name: source, selection })),
-    since,
-    xmax: snapshot.xmax,
-    cursor: plan.cursor,
-    where: settings.where,
-    start: settings.start,
-  });
-  await copyOut(
-    client,
-    text,
-    reader,
-    (given) => {
-      flow = given;
-    },
-    signal,
-  );
-  flow = null;
-  reader.finish();
-  return {
-    ids: ids.ids(),
-    rows: reader.rows,
-    lateRows: tracker?.lateRows ?? 0n,
-    watermark: tracker?.watermark ?? null,
-    unfit: reader.unfit,
-  };
-}
-
-/** Where a planned column's values stand among a group's, which also holds the shadows. */
-function dataIndex(plan: ColumnPlan, index: number): number {
-  return index + plan.columns.slice(0, index).filter((column) => column.shadow !== null).length;
 }
 
 /** Ids whose rows this run exported. Asked in the run's own transaction, before its snapshot goes away. */

@@ -6,7 +6,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Selection } from '../model/column-type.ts';
 import { formatRanges } from '../model/id-ranges.ts';
-import type { IdRange, Micros } from '../model/mark.ts';
+import type { Mark, Micros } from '../model/mark.ts';
 import type { TableName } from '../model/table.ts';
 import { builder, tableId, textOf } from './query.ts';
 import { instantText } from './render.ts';
@@ -15,11 +15,15 @@ export type CursorType = 'timestamptz' | 'timestamp' | 'date';
 
 export type Cursor = { column: string; type: CursorType; notNull: boolean; timezone: string | null };
 
-export type ChangedRows = {
+/** Which rows are wanted. */
+export type RowChoice = {
+  /** What the last run left; null: every row. */
+  since: Pick<Mark, 'xmin' | 'seen' | 'floor'> | null;
+};
+
+export type ChangedRows = RowChoice & {
   table: TableName;
   columns: { name: string; selection: Selection }[];
-  /** What the last run left; null: every row. */
-  since: { xmin: bigint; seen: IdRange[]; floor: Micros | null } | null;
   /** The snapshot's xmax: ids are 64 bits wide relative to it. */
   xmax: bigint;
   cursor: Cursor | null;
