@@ -8,7 +8,8 @@ import type { TableStatus } from '../state/tables.ts';
 import type { CommandContext } from './context.ts';
 import { formatBytes, formatCount, formatSeconds, formatTable, toSecond } from './format.ts';
 import { openStateOf } from './open-source.ts';
-import { stagedJson, stagedLines, stagedProblems } from './status-staged.ts';
+import { lagSeconds, statusJson } from './status-json.ts';
+import { stagedLines, stagedProblems } from './status-staged.ts';
 
 export type StatusOptions = { table?: string[] };
 
@@ -42,42 +43,6 @@ function selected(all: TableStatus[], wanted: string[] | undefined): TableStatus
       });
     }),
   );
-}
-
-/** Seconds since the last run that looked at the table: nothing that was committed before it is missing. */
-function lagSeconds({ mark }: TableStatus, now: number): number | null {
-  return mark === null ? null : Math.max(0, (now - Date.parse(mark.at)) / 1000);
-}
-
-function statusJson(table: TableStatus, now: number) {
-  const { mark, lastRun, failure, lease, raw } = table;
-  const lag = lagSeconds(table, now);
-  return {
-    table: displayName(table.table),
-    folder: table.folder,
-    lag_seconds: lag === null ? null : Math.round(lag * 10) / 10,
-    watermark: mark?.watermark ?? null,
-    floor: mark?.floor ?? null,
-    snapshot_at: mark?.at ?? null,
-    last_checked_at: table.lastCheckedAt,
-    last_run: lastRun && {
-      run: lastRun.run,
-      full: lastRun.full,
-      rows: lastRun.rows,
-      late_rows: lastRun.lateRows,
-      finished_at: lastRun.finishedAt,
-    },
-    failure: failure && { run: failure.run, failed_at: failure.failedAt, open: failure.open, error: failure.error },
-    lease: lease && {
-      holder: lease.holder,
-      acquired_at: lease.acquiredAt,
-      expires_at: lease.expiresAt,
-      expired: lease.expired,
-    },
-    raw: { files: raw.files, bytes: raw.bytes, rows: raw.rows },
-    unfit: table.unfit,
-    staged: stagedJson(table, now),
-  };
 }
 
 function print(tables: TableStatus[], now: number, { out }: CommandContext): void {

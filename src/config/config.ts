@@ -68,4 +68,6 @@ export type Config = {
   /** In the order of the file; `public.*` when the file has none. */
   tables: TableEntry[];
   loads: LoadSettings[];
+  /** Of the daemon's status page. `port` 0: any that is free. `token` null: none is set. */
+  status: { host: string; port: number; token: string | null };
 };

@@ -52,6 +52,7 @@ export const configSchema = keys({
   status: keys({
     listen: text()
       .regex(/^(\[[0-9a-fA-F:]+\]|[^:\s]*):\d{1,5}$/, { error: 'must be host:port' })
+      .refine((listen) => Number(/\d+$/.exec(listen)?.[0]) < 65_536, { error: 'has a port beyond 65535' })
       .optional()
       .describe("The daemon's status page; default: 127.0.0.1:9393."),
     token: z.string().optional().describe('What a browser must know to see it; empty: nothing.'),

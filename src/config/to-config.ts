@@ -54,7 +54,15 @@ export function toConfig(parsed: ParsedConfig, file: string): Config {
     },
     tables: parsed.tables ?? [{ table: 'public.*' }],
     loads: toLoads(parsed, baseDir),
+    status: { ...listenAt(parsed.status?.listen ?? '127.0.0.1:9393'), token: parsed.status?.token || null },
   };
+}
+
+/** `[::1]:9393` is host `::1`; `:9393` is every address. */
+function listenAt(listen: string): { host: string; port: number } {
+  const at = listen.lastIndexOf(':');
+  const host = listen.slice(0, at).replace(/^\[(.*)\]$/, '$1');
+  return { host: host === '' ? '::' : host, port: Number(listen.slice(at + 1)) };
 }
 
 function sharesSource({ source, state }: ParsedConfig): boolean {

@@ -45,6 +45,9 @@ export type BoardEvent =
   | { event: 'away'; service: string }
   | { event: 'sample'; sample: Sample };
 
+/** `replay`: of a load, its rejects and dead drops instead of new drops. */
+export type How = { replay: boolean };
+
 /** What came of a request to do something now. */
 export type Asked = 'queued' | 'running' | 'unknown';
 
@@ -60,7 +63,7 @@ export class Board {
   readonly #listeners = new Set<(event: BoardEvent) => void>();
   #ended: Ended[] = [];
   #samples: Sample[] = [];
-  #ask: (work: Work) => Asked = () => 'unknown';
+  #ask: (work: Work, how: How) => Asked = () => 'unknown';
 
   constructor(startedAt: number) {
     this.startedAt = startedAt;
@@ -122,13 +125,13 @@ export class Board {
   }
 
   /** Who does what is asked for; the daemon's loop. */
-  answer(ask: (work: Work) => Asked): void {
+  answer(ask: (work: Work, how: How) => Asked): void {
     this.#ask = ask;
   }
 
   /** Asks for a piece of work to be done now, its retry wait cut short. */
-  ask(work: Work): Asked {
-    return this.#ask(work);
+  ask(work: Work, how: How = { replay: false }): Asked {
+    return this.#ask(work, how);
   }
 
   /** Returns what ends it. A listener must not throw. */
