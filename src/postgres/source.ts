@@ -47,7 +47,21 @@ export class Source implements AsyncDisposable {
    * signal ends whatever it waits for there, a lock that somebody holds too; then its reason is thrown.
    */
   async use<T>(work: (client: pg.Client) => Promise<T>, signal: AbortSignal): Promise<T> {
-    const open = await this.#take(signal);
+    return this.#lend(await this.#take(signal), work, signal);
+  }
+
+  /**
+   * As use(), but only with a connection that nobody else wants now: one that is idle, or a new one within `max` while nobody
+   * waits. Resolves to null at once (without a call of `work`) when there is none. For helpers of a work that goes on without
+   * them too; one that waited for its helpers would wait for ever.
+   */
+  async useIfFree<T>(work: (client: pg.Client) => Promise<T>, signal: AbortSignal): Promise<T | null> {
+    signal.throwIfAborted();
+    const open = this.#waiting.length > 0 ? null : await this.#takeFree(signal);
+    return open && (await this.#lend(open, work, signal));
+  }
+
+  async #lend<T>(open: Open, work: (client: pg.Client) => Promise<T>, signal: AbortSignal): Promise<T> {
     let sound = false;
     const stop = () => open.client.connection.stream.destroy();
     signal.addEventListener('abort', stop);
@@ -69,11 +83,17 @@ export class Source implements AsyncDisposable {
   async #take(signal: AbortSignal): Promise<Open> {
     for (;;) {
       signal.throwIfAborted();
-      const idle = this.#idle.pop();
-      if (idle) return idle;
-      if (this.#open.size + this.#opening < this.#options.max) return this.#connect(signal);
+      const free = this.#takeFree(signal);
+      if (free) return free;
       await this.#turn(signal);
     }
+  }
+
+  /** An idle connection, or a new one; null, at once, when all are in use. */
+  #takeFree(signal: AbortSignal): Promise<Open> | null {
+    const idle = this.#idle.pop();
+    if (idle) return Promise.resolve(idle);
+    return this.#open.size + this.#opening < this.#options.max ? this.#connect(signal) : null;
   }
 
   /** Resolves when a connection may be free, or at the signal. */
@@ -101,6 +121,10 @@ export class Source implements AsyncDisposable {
       this.#open.add(open);
       client.on('error', () => this.#forget(open));
       return open;
+    } catch (error) {
+      // Whoever waits has a place to try now; nobody else may be left to wake it.
+      this.#waiting.shift()?.();
+      throw error;
     } finally {
       this.#opening--;
     }
