@@ -62,7 +62,9 @@ function logResult(log: Logger, result: CompactResult): void {
       { table, run: throughRun === null ? null : Number(throughRun), version, ...done, seconds: seconds(exact) },
       'compacted',
     );
-  } else if (result.state === 'held') log.warn({ table, holder: result.holder }, 'another process holds the lease');
+  } else if (result.state === 'held' && result.pausedSince !== undefined)
+    log.info({ table, by: result.holder }, 'paused');
+  else if (result.state === 'held') log.warn({ table, holder: result.holder }, 'another process holds the lease');
   else if (result.state === 'failed') log.debug({ table, code: result.error.code, seconds: seconds(exact) }, 'failed');
   else log.debug({ table, seconds: seconds(exact) }, 'nothing to compact');
 }

@@ -5,6 +5,7 @@ import { displayName } from '../model/table.ts';
 import type { CommandContext } from './context.ts';
 import { errorParts, printErrors } from './error-output.ts';
 import { formatBytes, formatCount, formatSeconds, formatTable, seconds } from './format.ts';
+import { heldJson, heldText } from './held.ts';
 
 /** The stable form of `compact --json`. `asOf`: into a folder of its own, which is named. */
 export function compactJson(result: CompactResult, asOf: boolean, secrets: readonly string[]) {
@@ -21,7 +22,7 @@ export function compactJson(result: CompactResult, asOf: boolean, secrets: reado
     files_removed: result.filesRemoved,
     bytes_written: result.bytesWritten,
     seconds: seconds(result.seconds),
-    ...(result.state === 'held' ? { holder: result.holder, expires_at: result.expiresAt } : {}),
+    ...(result.state === 'held' ? heldJson(result) : {}),
     ...(result.state === 'failed' ? { error: errorParts(result.error, secrets) } : {}),
   };
 }
@@ -49,7 +50,7 @@ export function printCompacted(
 function cells(result: CompactResult, asOf: boolean): string[] {
   const table = displayName(result.table);
   if (result.state === 'failed') return [table, 'failed', result.error.code];
-  if (result.state === 'held') return [table, 'held', `by ${result.holder}`];
+  if (result.state === 'held') return [table, 'held', heldText(result)];
   if (result.state === 'nothing') return [table, result.unmerged ? UNMERGED : 'nothing new'];
   return [
     table,

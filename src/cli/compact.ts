@@ -73,7 +73,7 @@ export async function runCompact(options: CompactOptions, context: CommandContex
   context.out.json({ tables: results.map((result) => compactJson(result, asOf !== null, context.secrets)) });
   printCompacted(results, asOf !== null, context);
   context.signal.throwIfAborted();
-  return exitCodeOfTables(results);
+  return exitCodeOfTables(results, !options.all);
 }
 
 /** Raw bytes of one batch; uncompressed they are about ten times as many, which DuckDB sorts by spilling. */

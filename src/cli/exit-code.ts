@@ -4,8 +4,12 @@ import { ERRORS, type TidemarkError } from '../model/error.ts';
 
 export type Outcome = { state: string } | { state: 'failed'; error: TidemarkError };
 
-/** 4: every table is held; 2 or 3: every one failed for such a reason and nothing was touched; 1: some failed; else 0. */
-export function exitCodeOfTables(results: readonly Outcome[]): number {
+/**
+ * 4: every table is held; 2 or 3: every one failed for such a reason and nothing was touched; 1: some failed; else 0.
+ * `named`: by --table. With --all a paused table is as good as none: somebody wants it so.
+ */
+export function exitCodeOfTables(all: readonly Outcome[], named = true): number {
+  const results = named ? all : all.filter((result) => !('pausedSince' in result));
   if (results.length > 0 && results.every(({ state }) => state === 'held')) return 4;
   const exits = results.flatMap((result) => ('error' in result ? [ERRORS[result.error.code].exit] : []));
   if (exits.length === 0) return 0;

@@ -57,7 +57,9 @@ function logResult(log: Logger, result: TableResult): void {
   if (result.state === 'committed') {
     const late = lateRows > 0n ? { late_rows: lateRows } : {};
     log.info({ ...about, rows, ...late, files: result.files.length, bytes, seconds }, 'exported');
-  } else if (result.state === 'held') log.warn({ ...about, holder: result.holder }, 'another process holds the lease');
+  } else if (result.state === 'held' && result.pausedSince !== undefined)
+    log.info({ ...about, by: result.holder }, 'paused');
+  else if (result.state === 'held') log.warn({ ...about, holder: result.holder }, 'another process holds the lease');
   else if (result.state === 'failed') log.debug({ ...about, code: result.error.code, seconds }, 'failed');
   else log.debug({ ...about, seconds }, 'nothing to export');
 }

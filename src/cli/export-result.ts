@@ -7,6 +7,7 @@ import { displayName, type TableName } from '../model/table.ts';
 import type { CommandContext } from './context.ts';
 import { errorParts, errorText, printErrors } from './error-output.ts';
 import { formatBytes, formatCount, formatSeconds, formatTable, seconds, toSecond } from './format.ts';
+import { heldJson, heldText } from './held.ts';
 
 /** The stable form of `export --json`. */
 export function resultJson(result: TableResult, secrets: readonly string[]) {
@@ -21,7 +22,7 @@ export function resultJson(result: TableResult, secrets: readonly string[]) {
     watermark: result.watermark,
     seconds: seconds(result.seconds),
     ...unfit,
-    ...(result.state === 'held' ? { holder: result.holder, expires_at: result.expiresAt } : {}),
+    ...(result.state === 'held' ? heldJson(result) : {}),
     ...(result.state === 'failed' ? { error: errorParts(result.error, secrets) } : {}),
   };
 }
@@ -52,7 +53,7 @@ export function printResults(results: TableResult[], { out, quiet, secrets }: Co
 function resultCells(result: TableResult): string[] {
   const table = displayName(result.table);
   if (result.state === 'failed') return [table, 'failed', result.error.code];
-  if (result.state === 'held') return [table, 'held', `by ${result.holder}`];
+  if (result.state === 'held') return [table, 'held', heldText(result)];
   if (result.state === 'nothing') return [table, 'nothing new'];
   const bytes = result.files.reduce((sum, file) => sum + file.bytes, 0);
   const late = result.lateRows > 0n ? ` (${formatCount(result.lateRows)} late)` : '';

@@ -55,7 +55,7 @@ export async function runExport(options: ExportOptions, context: CommandContext)
   context.out.json({ tables: results.map((result) => resultJson(result, context.secrets)) });
   printResults(results, context);
   context.signal.throwIfAborted();
-  return exitCodeOfTables(results);
+  return exitCodeOfTables(results, !options.all);
 }
 
 /** One of each codec for all tables: together they keep to a number of pages under way. */

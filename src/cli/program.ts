@@ -160,6 +160,18 @@ function buildProgram(io: Io, start: Start): Command {
   tables(
     command('status', 'what is where, how late, what failed last', async () => (await import('./status.ts')).runStatus),
   );
+  tables(
+    command(
+      'pause',
+      'hold tables: no export and no compaction begins',
+      async () => (await import('./pause.ts')).runPause,
+    ),
+  )
+    .option('--all', 'every configured table', false)
+    .hook('preAction', (own) => whichTables(own.opts()));
+  tables(command('resume', 'let paused tables go on', async () => (await import('./pause.ts')).runResume))
+    .option('--all', 'every paused table', false)
+    .hook('preAction', (own) => whichTables(own.opts(), '--table NAME for some, --all for every paused one'));
   program
     .command('query')
     .description('DuckDB over the lake: each staged table by its folder, raw.<folder> is its history')

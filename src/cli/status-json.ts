@@ -27,6 +27,8 @@ export function statusJson(table: TableStatus, now: number) {
       rows: lastRun.rows,
       late_rows: lastRun.lateRows,
       finished_at: lastRun.finishedAt,
+      repeats: table.repeats,
+      broken: table.broken,
     },
     failure: failure && { run: failure.run, failed_at: failure.failedAt, open: failure.open, error: failure.error },
     lease: lease && {
@@ -35,6 +37,7 @@ export function statusJson(table: TableStatus, now: number) {
       expires_at: lease.expiresAt,
       expired: lease.expired,
     },
+    paused: table.paused && { paused_by: table.paused.by, paused_at: table.paused.at },
     raw: { files: raw.files, bytes: raw.bytes, rows: raw.rows },
     unfit: table.unfit,
     staged: stagedJson(table, now),

@@ -93,7 +93,8 @@ function print(tables: TableStatus[], now: number, { out }: CommandContext): voi
   }
 }
 
-function note({ failure, lease }: TableStatus): string {
+function note({ failure, lease, paused }: TableStatus): string {
+  if (paused) return `paused by ${paused.by} since ${toSecond(paused.at)}`;
   if (failure) return failure.open ? 'failed, next run repairs' : 'failed';
   if (lease && !lease.expired) return `held by ${lease.holder}`;
   return '';

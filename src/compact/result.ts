@@ -2,6 +2,7 @@
 
 import type { TidemarkError } from '../model/error.ts';
 import type { TableName } from '../model/table.ts';
+import type { Held } from '../state/leases.ts';
 import type { Counts } from './work.ts';
 
 export type CompactResult = Counts & {
@@ -16,7 +17,7 @@ export type CompactResult = Counts & {
     | { state: 'compacted' }
     /** `unmerged`: runs wait that a table without a key cannot take. */
     | { state: 'nothing'; unmerged: boolean }
-    | { state: 'held'; holder: string; expiresAt: string }
+    | Held
     | { state: 'failed'; error: TidemarkError }
   );
 

@@ -5,7 +5,7 @@ import type { UnfitCounts } from '../model/run.ts';
 import { displayName, type TableName, type TableSettings } from '../model/table.ts';
 import { describeTables, type SourceTable } from '../postgres/describe.ts';
 import { keepAlive } from '../state/keep-alive.ts';
-import { type Acquired, type Lease, leaseLost } from '../state/leases.ts';
+import { type Acquired, type Held, type Lease, leaseLost } from '../state/leases.ts';
 import { exportTable, stoppedBy } from './export-table.ts';
 import { recover } from './recover.ts';
 import { Settler } from './settle.ts';
@@ -20,11 +20,7 @@ export type TableResult = {
   watermark: string | null;
   unfit: UnfitCounts;
   seconds: number;
-} & (
-  | { state: 'committed' | 'nothing' }
-  | { state: 'held'; holder: string; expiresAt: string }
-  | { state: 'failed'; error: TidemarkError }
-);
+} & ({ state: 'committed' | 'nothing' } | Held | { state: 'failed'; error: TidemarkError });
 
 /** Told how far each table is. */
 export type Progress = {

@@ -47,6 +47,12 @@ export function keyOf(columns: readonly WrittenColumn[]): WrittenColumn[] {
   return columns.filter(({ key }) => key !== undefined).sort((a, b) => a.key! - b.key!);
 }
 
+/** A range of the cursor that a run repeats, its bounds as they were typed: from `since` up to, but not including, `until`. */
+export type Repeats = { cursor: string; since: string; until: string | null };
+
+/** An expectation that rows of a run broke. `column`: in the source. `sample`: a row's key, and the value where that says more. */
+export type Broken = { column: string; rule: 'not_null' | 'accepted' | 'closed'; count: number; sample: string | null };
+
 /** What a run leaves in the state store once all its bytes are uploaded. */
 export type Prepared = {
   files: RawFile[];

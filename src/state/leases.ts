@@ -34,8 +34,11 @@ export type Acquired = {
   unfinished: Run[];
 };
 
-/** `expiresAt`: ISO 8601, UTC. */
-export type Held = { state: 'held'; holder: string; expiresAt: string };
+/** Another process holds the lease, or somebody paused the table: `holder` says who. Instants are ISO 8601, UTC. */
+export type Held = { state: 'held'; holder: string } & (
+  | { expiresAt: string; pausedSince?: undefined }
+  | { expiresAt: null; pausedSince: string }
+);
 
 export type Wanted = { name: TableName; folder: string };
 
@@ -46,7 +49,8 @@ export type Claim = { kind: RunKind; holder: string; id: string; ttlMs: number }
 export async function acquireLeases(tx: StateTx, wanted: Wanted[], claim: Claim): Promise<(Acquired | Held)[]> {
   let rows = await lockRows(tx, wanted, claim.kind);
   if (rows.length < wanted.length) {
-    await createRows(tx, wanted, claim.kind);
+    await createTables(tx, wanted);
+    await createLeases(tx, wanted, claim.kind);
     rows = await lockRows(tx, wanted, claim.kind);
   }
   const byFolder = new Map(rows.map((row) => [row.wanted, row]));
@@ -56,6 +60,8 @@ export async function acquireLeases(tx: StateTx, wanted: Wanted[], claim: Claim)
   return wanted.map(({ name, folder }) => {
     const row = byFolder.get(folder)!;
     const got = taken.get(row.id);
+    if (row.paused_by !== null)
+      return { state: 'held', holder: row.paused_by, expiresAt: null, pausedSince: row.paused_at! };
     if (!got) return { state: 'held', holder: row.holder!, expiresAt: row.expires_at! };
     return {
       state: 'acquired',
@@ -75,13 +81,15 @@ type LockedRow = {
   folder: string;
   holder: string | null;
   expires_at: string | null;
+  paused_by: string | null;
+  paused_at: string | null;
 };
 
 // In the order of their ids: two processes that want the same tables in different orders would deadlock.
 async function lockRows({ db, schema }: StateTx, wanted: Wanted[], kind: RunKind): Promise<LockedRow[]> {
   const query = sql<LockedRow>`
     select w.folder as wanted, t.id, t.schema_name, t.table_name, t.folder, l.holder,
-           ${instant('l.expires_at')} as expires_at
+           ${instant('l.expires_at')} as expires_at, t.paused_by, ${instant('t.paused_at')} as paused_at
     from unnest(${wanted.map(({ folder }) => folder)}::text[]) as w(folder)
     join ${tableIn(schema, 'source_table')} t on lower(t.folder collate "C") = lower(w.folder collate "C")
     join ${tableIn(schema, 'lease')} l on l.table_id = t.id and l.kind = ${kind}
@@ -90,7 +98,8 @@ async function lockRows({ db, schema }: StateTx, wanted: Wanted[], kind: RunKind
   return (await query.execute(db)).rows;
 }
 
-async function createRows({ db, schema }: StateTx, wanted: Wanted[], kind: RunKind): Promise<void> {
+/** Writes down the tables that are not known yet. */
+export async function createTables({ db, schema }: StateTx, wanted: Wanted[]): Promise<void> {
   const list = JSON.stringify(wanted.map(({ name, folder }) => ({ ...name, folder })));
   await sql`
     insert into ${tableIn(schema, 'source_table')} (schema_name, table_name, folder)
@@ -99,16 +108,21 @@ async function createRows({ db, schema }: StateTx, wanted: Wanted[], kind: RunKi
     where not exists (select from ${tableIn(schema, 'source_table')} t where lower(t.folder collate "C") = lower(w.folder collate "C"))
     order by lower(w.folder collate "C")
     on conflict do nothing`.execute(db);
+}
+
+async function createLeases({ db, schema }: StateTx, wanted: Wanted[], kind: RunKind): Promise<void> {
+  const folders = wanted.map(({ folder }) => folder);
   await sql`
     insert into ${tableIn(schema, 'lease')} (table_id, kind)
     select t.id, ${kind}
     from ${tableIn(schema, 'source_table')} t
-    join jsonb_to_recordset(${list}::jsonb) as w(folder text) on lower(t.folder collate "C") = lower(w.folder collate "C")
+    join unnest(${folders}::text[]) as w(folder) on lower(t.folder collate "C") = lower(w.folder collate "C")
     order by t.id
     on conflict do nothing`.execute(db);
 }
 
-function refuseClash(want: Wanted, row: LockedRow): void {
+/** Throws FOLDER_CLASH unless the row is the wanted table's. */
+export function refuseClash(want: Wanted, row: Pick<LockedRow, 'schema_name' | 'table_name' | 'folder'>): void {
   const owner = { schema: row.schema_name, table: row.table_name };
   if (row.folder === want.folder && owner.schema === want.name.schema && owner.table === want.name.table) return;
   throw new TidemarkError('FOLDER_CLASH', `folder ${row.folder} of the lake belongs to ${displayName(owner)}`, {
@@ -121,12 +135,13 @@ type TakenRow = { table_id: number; token: string; mark: MarkJson | null; column
 
 // A statement of its own, after the locks: its snapshot then holds what the holder before committed last.
 async function takeFree({ db, schema }: StateTx, rows: LockedRow[], claim: Claim): Promise<Map<number, TakenRow>> {
+  const free = rows.filter((row) => row.paused_by === null);
   const query = sql<TakenRow>`
     update ${tableIn(schema, 'lease')} l
     set holder = ${claim.holder}, claim = ${claim.id}::uuid, token = ${next(schema, 'lease_token')},
         acquired_at = ${now}, expires_at = ${later(claim.ttlMs)}
     from ${tableIn(schema, 'source_table')} t
-    where l.table_id = any(${rows.map(({ id }) => id)}::int[]) and l.kind = ${claim.kind} and t.id = l.table_id
+    where l.table_id = any(${free.map(({ id }) => id)}::int[]) and l.kind = ${claim.kind} and t.id = l.table_id
       and (l.holder is null or l.expires_at <= ${now} or l.claim = ${claim.id}::uuid)
     returning l.table_id, l.token, t.mark, t.columns`;
   return new Map((await query.execute(db)).rows.map((row) => [row.table_id, row]));

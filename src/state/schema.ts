@@ -1,7 +1,7 @@
 /** The state store's tables as Kysely sees them; migrations/ says what each column means. A bigint is read as text, exactly. */
 
 import type { ColumnType, Generated } from 'kysely';
-import type { Bounds, UnfitCounts, UploadRef, WrittenColumn } from '../model/run.ts';
+import type { Bounds, Broken, Repeats, UnfitCounts, UploadRef, WrittenColumn } from '../model/run.ts';
 import type { MarkJson } from './mark-json.ts';
 
 /** What a run does. */
@@ -35,6 +35,8 @@ export type StateTables = {
     raw_rows: Bigint;
     last_checked_at: Instant | null;
     failed_run: Bigint | null;
+    paused_at: Instant | null;
+    paused_by: string | null;
   };
   run: {
     run: Bigint;
@@ -59,6 +61,8 @@ export type StateTables = {
     failed_at: Instant | null;
     error: Json<RunError | null>;
     reason: string | null;
+    repeats: Json<Repeats | null>;
+    broken: Json<Broken[] | null>;
   };
   raw_file: {
     run: Bigint;

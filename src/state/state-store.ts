@@ -18,6 +18,7 @@ import {
   renewLeases,
   type Wanted,
 } from './leases.ts';
+import { knownTables, type Paused, pauseTables, type Resumed, resumeTables } from './pauses.ts';
 import { type RawFileOfRun, type RawTable, rawFiles, rawTable } from './raw-files.ts';
 import { type RawRun, rawRuns, type Until } from './raw-runs.ts';
 import { commitRun, nextRun, type Plan, planRun, prepareRun, settledState } from './runs.ts';
@@ -160,6 +161,21 @@ export class StateStore implements AsyncDisposable {
   /** Every table that was exported: what can be compacted. */
   async exported(signal: AbortSignal): Promise<Exported[]> {
     return this.#database.transact('list the exported tables', exportedTables, signal);
+  }
+
+  /** Nobody begins to work on these tables from now on; `by` is for people. Repeatable. Throws FOLDER_CLASH. */
+  async pause(tables: Wanted[], by: string, signal: AbortSignal): Promise<Paused[]> {
+    return this.#database.transact('pause tables', (tx) => pauseTables(tx, tables, by), signal);
+  }
+
+  /** Lets paused tables go; returns those that were paused. */
+  async resume(folders: string[], signal: AbortSignal): Promise<Resumed[]> {
+    return this.#database.transact('resume tables', (tx) => resumeTables(tx, folders), signal);
+  }
+
+  /** Every table that it knows, exported or not. */
+  async known(signal: AbortSignal): Promise<(Wanted & { paused: boolean })[]> {
+    return this.#database.transact('list the known tables', knownTables, signal);
   }
 
   async status(): Promise<TableStatus[]> {

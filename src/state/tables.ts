@@ -2,7 +2,7 @@
 
 import { sql } from 'kysely';
 import type { Mark } from '../model/mark.ts';
-import { keyOf, type UnfitCounts, type WrittenColumn } from '../model/run.ts';
+import { type Broken, keyOf, type Repeats, type UnfitCounts, type WrittenColumn } from '../model/run.ts';
 import type { TableName } from '../model/table.ts';
 import type { StateTx } from './database.ts';
 import type { Lease } from './leases.ts';
@@ -64,6 +64,12 @@ export type TableStatus = {
   lease: { holder: string; acquiredAt: string; expiresAt: string; expired: boolean } | null;
   raw: { files: bigint; bytes: bigint; rows: bigint };
   unfit: UnfitCounts;
+  /** Somebody holds it: no run begins. */
+  paused: { by: string; at: string } | null;
+  /** Expectations that the last run's rows broke. */
+  broken: Broken[];
+  /** The last run repeated a range; null: it did not. */
+  repeats: Repeats | null;
   /** Whether rows can be told apart; null: no export has noted it yet. */
   keyed: boolean | null;
   /** Null: no compaction has worked on it. */
@@ -89,12 +95,15 @@ export async function tableStatus(tx: StateTx): Promise<TableStatus[]> {
       't.raw_files',
       't.raw_bytes',
       't.raw_rows',
+      't.paused_by',
     ])
     .select([
       'r.run',
       'r.is_full',
       'r.rows',
       'r.late_rows',
+      'r.repeats',
+      'r.broken',
       'f.run as failed_run',
       'f.state as failed_state',
       'f.error',
@@ -104,6 +113,7 @@ export async function tableStatus(tx: StateTx): Promise<TableStatus[]> {
       instant('r.finished_at').as('finished_at'),
       instant('f.failed_at').as('failed_at'),
       instant('t.last_checked_at').as('last_checked_at'),
+      instant('t.paused_at').as('paused_at'),
       instant('l.acquired_at').as('acquired_at'),
       instant('l.expires_at').as('expires_at'),
     ])
@@ -141,6 +151,9 @@ export async function tableStatus(tx: StateTx): Promise<TableStatus[]> {
         : { holder: row.holder, acquiredAt: row.acquired_at!, expiresAt: row.expires_at!, expired: row.expired },
     raw: { files: BigInt(row.raw_files), bytes: BigInt(row.raw_bytes), rows: BigInt(row.raw_rows) },
     unfit: row.unfit,
+    paused: row.paused_by === null ? null : { by: row.paused_by, at: row.paused_at! },
+    broken: row.broken ?? [],
+    repeats: row.repeats,
     keyed: row.columns && keyOf(row.columns).length > 0,
     staged: staged.get(row.folder) ?? null,
   }));

@@ -6,8 +6,11 @@ import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
 import { migratedText, runMigrate } from '../../src/cli/migrate.ts';
 import { createOutput } from '../../src/cli/output.ts';
+import { MIGRATIONS, VERSION } from '../../src/state/migrations.ts';
 import { createDatabase } from '../support/postgres.ts';
 import { never, silent } from '../support/state.ts';
+
+const ALL = MIGRATIONS.map(({ name }) => name);
 
 /** What `tidemark migrate` writes to stdout, with this state schema. */
 async function migrate(url: string, schema: string, json: boolean): Promise<string> {
@@ -41,10 +44,10 @@ async function migrate(url: string, schema: string, json: boolean): Promise<stri
 test('tidemark migrate says what it did', async () => {
   await using db = await createDatabase();
   expect(await migrate(db.url, 'Tide Mark', false)).toBe(
-    'created the state store in schema "Tide Mark", version 2 (0001-state-store, 0002-staged-table)\n',
+    `created the state store in schema "Tide Mark", version ${VERSION} (${ALL.join(', ')})\n`,
   );
   expect(await migrate(db.url, 'Tide Mark', false)).toBe(
-    'the state store in schema "Tide Mark" is up to date (version 2)\n',
+    `the state store in schema "Tide Mark" is up to date (version ${VERSION})\n`,
   );
 });
 
@@ -53,8 +56,8 @@ test('and with --json', async () => {
   expect(JSON.parse(await migrate(db.url, 'tidemark', true))).toEqual({
     schema: 'tidemark',
     from: 0,
-    to: 2,
-    applied: ['0001-state-store', '0002-staged-table'],
+    to: VERSION,
+    applied: ALL,
   });
 });
 

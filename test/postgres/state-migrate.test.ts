@@ -3,6 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { MIGRATIONS, VERSION } from '../../src/state/migrations.ts';
 import { migrateOnly } from '../../src/state/open-state.ts';
 import { createDatabase, type TestDatabase } from '../support/postgres.ts';
 import { ROOT, startPostgres } from '../support/postgres-server.ts';
@@ -13,12 +14,12 @@ const migrate = (url: string, schema = 'tidemark') => migrateOnly({ url, schema,
 const grant = (fragment: string) =>
   expect.objectContaining({ code: 'STATE_GRANT', hint: expect.stringContaining(fragment) });
 
-const ALL = ['0001-state-store', '0002-staged-table'];
+const ALL = MIGRATIONS.map(({ name }) => name);
 
 test('from nothing; a second time there is nothing to do', async () => {
   await using db = await createDatabase();
-  expect(await migrate(db.url)).toEqual({ schema: 'tidemark', from: 0, to: 2, applied: ALL });
-  expect(await migrate(db.url)).toEqual({ schema: 'tidemark', from: 2, to: 2, applied: [] });
+  expect(await migrate(db.url)).toEqual({ schema: 'tidemark', from: 0, to: VERSION, applied: ALL });
+  expect(await migrate(db.url)).toEqual({ schema: 'tidemark', from: VERSION, to: VERSION, applied: [] });
 });
 
 test('from version 1, with what is in it; a second time there is nothing to do', async () => {
@@ -38,16 +39,18 @@ test('from version 1, with what is in it; a second time there is nothing to do',
     await store.commit(lease, committed, never);
     await store.fail(lease, null, { code: 'SOURCE_LOST', message: 'gone' });
   }
-  // What the second migration made, taken back.
-  await db.query(`drop table tidemark.staged_table; drop index tidemark.run_committed, tidemark.run_full;
-    delete from tidemark.tidemark_migration where version = 2`);
+  // What the later migrations made, taken back.
+  await db.query('drop table tidemark.staged_table; drop index tidemark.run_committed, tidemark.run_full');
+  await db.query(`alter table tidemark.source_table drop paused_at, drop paused_by;
+    alter table tidemark.run drop repeats, drop broken`);
+  await db.query('delete from tidemark.tidemark_migration where version > 1');
   const before = await all();
   expect(before.map((rows) => rows.length)).toEqual([1, 2, 2, 1]);
 
   await expect(openAt(db.url, { migrate: 'never' })).rejects.toMatchObject({ code: 'STATE_NOT_MIGRATED' });
-  expect(await migrate(db.url)).toEqual({ schema: 'tidemark', from: 1, to: 2, applied: ['0002-staged-table'] });
-  expect(await migrate(db.url)).toEqual({ schema: 'tidemark', from: 2, to: 2, applied: [] });
-  expect(await all()).toEqual(before);
+  expect(await migrate(db.url)).toEqual({ schema: 'tidemark', from: 1, to: VERSION, applied: ALL.slice(1) });
+  expect(await migrate(db.url)).toEqual({ schema: 'tidemark', from: VERSION, to: VERSION, applied: [] });
+  expect(await all()).toMatchObject(before);
   await using store = await openAt(db.url, { migrate: 'never' });
   expect((await store.rawRuns('invoice', 0n, never)).map(({ run }) => run)).toEqual([committed]);
   expect((await store.status())[0]).toMatchObject({ failure: { run: committed + 1n }, staged: null });
