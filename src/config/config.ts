@@ -2,7 +2,7 @@
 
 import type { LakeConfig } from '../lake/settings.ts';
 import type { LoadSettings } from '../load/settings.ts';
-import type { ColumnConfig } from '../model/table.ts';
+import type { ColumnConfig, TableSchedule } from '../model/table.ts';
 
 /** A database to connect to; what src/postgres/connect.ts takes. */
 export type DatabaseConfig = {
@@ -21,6 +21,15 @@ export type Defaults = {
   leaseMs: number;
   retentionMs: number;
   merge: 'rewrite' | 'vectors';
+};
+
+/** As written; what is not said is undefined. */
+export type TableScheduleEntry = {
+  export?: string;
+  compact?: string;
+  compact_after?: { rows?: number; time?: number };
+  vacuum?: string;
+  reconcile?: string;
 };
 
 /** One entry of `tables:`; what it does not say is undefined. */
@@ -43,6 +52,7 @@ export type TableEntry = {
   compression?: 'zstd' | 'gzip' | 'none';
   lease?: number;
   merge?: 'rewrite' | 'vectors';
+  schedule?: TableScheduleEntry;
   expect?: {
     columns?: 'open' | 'closed';
     not_null?: string[];
@@ -68,6 +78,13 @@ export type Config = {
   /** In the order of the file; `public.*` when the file has none. */
   tables: TableEntry[];
   loads: LoadSettings[];
+  /** What holds for tables and loads that say nothing else; expressions as written, `off` among them. */
+  schedule: TableSchedule & {
+    timezone: string;
+    load: string;
+    /** Null: not asked for. */
+    reconcile: string | null;
+  };
   /** Of the daemon's status page. `port` 0: any that is free. `token` null: none is set. */
   status: { host: string; port: number; token: string | null };
 };

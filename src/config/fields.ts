@@ -83,8 +83,8 @@ function isTimezone(name: string): boolean {
 }
 
 export const schedule = () =>
-  text().refine((expression) => isEvery(expression) || cron.validate(expression), {
-    error: 'is no schedule: write a cron expression such as "*/5 * * * *", or "@every 30s"',
+  text().refine((expression) => expression === 'off' || isEvery(expression) || cron.validate(expression), {
+    error: 'is no schedule: write a cron expression such as "*/5 * * * *", "@every 30s", or off',
   });
 
 function isEvery(expression: string): boolean {

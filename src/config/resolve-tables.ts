@@ -1,8 +1,8 @@
 /** Which tables are exported, and how: the configuration's entries applied to the tables that the database has. Pure. */
 
 import { TidemarkError } from '../model/error.ts';
-import { displayName, type TableName, type TableSettings } from '../model/table.ts';
-import type { Config, Defaults, TableEntry } from './config.ts';
+import { displayName, type TableName, type TableSchedule, type TableSettings } from '../model/table.ts';
+import type { Config, Defaults, TableEntry, TableScheduleEntry } from './config.ts';
 import { checkFolders, defaultFolder } from './folders.ts';
 import { nearest } from './nearest.ts';
 import { candidates, isPattern, matches, parsePattern, type TablePattern, weight } from './table-pattern.ts';
@@ -108,7 +108,20 @@ function settingsOf(table: KnownTable, all: Applied[], defaults: Defaults): Tabl
     compression: entry.compression ?? defaults.compression,
     leaseMs: defaults.leaseMs,
     merge: entry.merge ?? defaults.merge,
+    ...scheduleOf(said),
   };
+}
+
+/** What any of the entries says, the strongest last; none: the key is absent. */
+function scheduleOf(said: TableEntry[]): Pick<TableSettings, 'schedule'> {
+  const all = said.flatMap(({ schedule }) => (schedule ? [defined(schedule)] : []));
+  if (all.length === 0) return {};
+  const { reconcile: _, compact_after, ...schedule }: TableScheduleEntry = Object.assign({}, ...all);
+  return { schedule: { ...schedule, ...(compact_after && { compactAfter: compactAfterOf(compact_after) }) } };
+}
+
+export function compactAfterOf({ rows, time }: { rows?: number; time?: number }): TableSchedule['compactAfter'] {
+  return { rows: rows ?? null, ms: time ?? null };
 }
 
 function onlyColumns(entry: TableEntry, has: (column: string) => boolean): TableEntry {

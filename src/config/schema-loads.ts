@@ -1,7 +1,7 @@
 /** The keys of an entry of `loads:`. */
 
 import { z } from 'zod';
-import { count, duration, flag, keys, oneOrMore, percentage, size, text, timezone } from './fields.ts';
+import { count, duration, flag, keys, oneOrMore, percentage, schedule, size, text, timezone } from './fields.ts';
 import { s3 } from './schema-lake.ts';
 
 const scalar = z.union([z.string(), z.number(), z.boolean()], { error: 'must be a text, a number, true or false' });
@@ -60,5 +60,6 @@ export const loadEntry = keys({
   })
     .optional()
     .describe('Beyond any of it the target gets fewer batches at once.'),
+  schedule: schedule().optional().describe('When the daemon runs it; default: as schedule.load says.'),
   connections: count(1, 1000).optional().describe('The most over every process and machine; default: 8.'),
 });

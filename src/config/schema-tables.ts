@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import { duration, flag, keys, size, text, timezone } from './fields.ts';
+import { tableSchedules } from './schema-schedule.ts';
 
 const COMPRESSIONS = ['zstd', 'gzip', 'none'] as const;
 const MERGES = ['rewrite', 'vectors'] as const;
@@ -71,6 +72,7 @@ export const tableEntry = keys({
   file_size: size('1MB').optional().describe('As in defaults, for this table.'),
   compression: z.enum(COMPRESSIONS).optional().describe('As in defaults, for this table.'),
   merge: z.enum(MERGES).optional().describe('As in defaults, for this table.'),
+  schedule: tableSchedules.optional().describe('Of this table, where it differs from the others.'),
   expect: expectation.optional().describe('What must hold of the rows.'),
 });
 

@@ -1,9 +1,10 @@
 /** Every key of tidemark.yaml. config/example.yaml shows each of them; a test compares the two. */
 
 import { z } from 'zod';
-import { count, duration, keys, schedule, size, text, timezone } from './fields.ts';
+import { count, duration, keys, size, text } from './fields.ts';
 import { s3 } from './schema-lake.ts';
 import { loadEntry } from './schema-loads.ts';
+import { schedules } from './schema-schedule.ts';
 import { defaults, tableEntry } from './schema-tables.ts';
 
 const tls = keys({
@@ -24,15 +25,6 @@ const state = keys({
   tls: tls.optional().describe("As the source's."),
 });
 
-const schedules = keys({
-  timezone: timezone().optional().describe('Of the expressions; default: UTC.'),
-  export: schedule().optional(),
-  compact: schedule().optional(),
-  reconcile: schedule().optional(),
-  load: schedule().optional(),
-  vacuum: schedule().optional(),
-});
-
 export const configSchema = keys({
   source: source.describe('The Postgres whose rows are exported.'),
   state: state.optional().describe('Where marks, runs and leases are kept; default: the source.'),
@@ -48,7 +40,9 @@ export const configSchema = keys({
   defaults: defaults.optional().describe('What holds for every table that says nothing else.'),
   tables: z.array(tableEntry).optional().describe('The tables to export; default: public.*'),
   loads: z.array(loadEntry).optional().describe('The event files to load into Postgres.'),
-  schedule: schedules.optional().describe('When the daemon does what: cron expressions, or "@every 30s".'),
+  schedule: schedules
+    .optional()
+    .describe('When the daemon does what: cron expressions, "@every 30s", @hourly and the like, or off.'),
   status: keys({
     listen: text()
       .regex(/^(\[[0-9a-fA-F:]+\]|[^:\s]*):\d{1,5}$/, { error: 'must be host:port' })

@@ -6,6 +6,7 @@ import { parseLakeUrl } from '../lake/url.ts';
 import { TidemarkError } from '../model/error.ts';
 import { parseDatabaseUrl } from '../postgres/database-url.ts';
 import type { Config } from './config.ts';
+import { compactAfterOf } from './resolve-tables.ts';
 import type { ParsedConfig } from './schema.ts';
 import { isPattern } from './table-pattern.ts';
 import { checkLoads, toLoads } from './to-loads.ts';
@@ -54,6 +55,7 @@ export function toConfig(parsed: ParsedConfig, file: string): Config {
     },
     tables: parsed.tables ?? [{ table: 'public.*' }],
     loads: toLoads(parsed, baseDir),
+    schedule: scheduleOf(parsed),
     status: { ...listenAt(parsed.status?.listen ?? '127.0.0.1:9393'), token: parsed.status?.token || null },
   };
 }
@@ -63,6 +65,21 @@ function listenAt(listen: string): { host: string; port: number } {
   const at = listen.lastIndexOf(':');
   const host = listen.slice(0, at).replace(/^\[(.*)\]$/, '$1');
   return { host: host === '' ? '::' : host, port: Number(listen.slice(at + 1)) };
+}
+
+const COMPACT_AFTER = { rows: 100_000, ms: null };
+
+function scheduleOf({ schedule = {} }: ParsedConfig): Config['schedule'] {
+  const { compact_after } = schedule;
+  return {
+    timezone: schedule.timezone ?? 'UTC',
+    export: schedule.export ?? '*/5 * * * *',
+    compact: schedule.compact ?? '*/15 * * * *',
+    compactAfter: compact_after ? compactAfterOf(compact_after) : COMPACT_AFTER,
+    load: schedule.load ?? '* * * * *',
+    vacuum: schedule.vacuum ?? '0 4 * * 0',
+    reconcile: schedule.reconcile ?? null,
+  };
 }
 
 function sharesSource({ source, state }: ParsedConfig): boolean {

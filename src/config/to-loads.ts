@@ -50,6 +50,7 @@ export function toLoads({ loads = [], s3, state }: ParsedConfig, baseDir: string
       lockWaits: entry.budget?.lock_waits ?? 5,
     },
     connections: entry.connections ?? 8,
+    ...(entry.schedule === undefined ? {} : { schedule: entry.schedule }),
     ledgerSchema: state?.schema ?? 'tidemark',
   }));
 }

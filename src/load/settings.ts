@@ -63,6 +63,8 @@ export type LoadSettings = {
   rejectLimit: number | null;
   /** How much the target may feel of it. */
   budget: Budget;
+  /** When the daemon runs it, as written; absent: as the configuration says of all loads. */
+  schedule?: string;
   /** The most loading sessions in the target, over all processes and machines. */
   connections: number;
   /** The schema of ledger and rejects in the target database. */

@@ -14,6 +14,17 @@ export function displayName({ schema, table }: TableName): string {
 /** What the configuration says of one column; `type` is a lake type as written by the user. */
 export type ColumnConfig = { type?: string; on_unfit?: Policy };
 
+/**
+ * When the daemon works on a table: cron expressions, `@every 30s`, or `off`. `compactAfter`: a compaction follows an export once so many
+ * rows wait, or the oldest of them has waited for so many milliseconds; null: not for that.
+ */
+export type TableSchedule = {
+  export: string;
+  compact: string;
+  compactAfter: { rows: number | null; ms: number | null };
+  vacuum: string;
+};
+
 /** One table's settings after patterns and defaults were applied; sizes in bytes, times in milliseconds. */
 export type TableSettings = {
   name: TableName;
@@ -40,4 +51,6 @@ export type TableSettings = {
   leaseMs: number;
   /** How changes get into the staged table: files that hold changed rows are written anew, or the rows are marked in deletion vectors. */
   merge: 'rewrite' | 'vectors';
+  /** Where it differs from the configuration's. */
+  schedule?: Partial<TableSchedule>;
 };

@@ -5,6 +5,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { loadConfig, parseConfig } from '../../../src/config/load-config.ts';
+import { resolveTables } from '../../../src/config/resolve-tables.ts';
 import type { TidemarkError } from '../../../src/model/error.ts';
 
 const parse = (text: string, env: Record<string, string> = {}, secrets: string[] = []) =>
@@ -43,7 +44,29 @@ test('defaults', () => {
     },
     tables: [{ table: 'public.*' }],
     loads: [],
+    status: { host: '127.0.0.1', port: 9393, token: null },
+    schedule: {
+      timezone: 'UTC',
+      export: '*/5 * * * *',
+      compact: '*/15 * * * *',
+      compactAfter: { rows: 100_000, ms: null },
+      load: '* * * * *',
+      vacuum: '0 4 * * 0',
+      reconcile: null,
+    },
   });
+});
+
+test('a table takes its schedule from every entry that says something of it, the strongest last', () => {
+  const { tables, defaults } = parse(`${SOURCE}tables:
+  - { table: "public.*", schedule: { export: "@every 30s", compact: off } }
+  - { table: invoice, schedule: { compact: "@hourly", compact_after: { time: 0s } } }
+  - { table: note, merge: vectors }
+`);
+  const known = ['invoice', 'note'].map((table) => ({ name: { schema: 'public', table }, columns: [] }));
+  const [invoice, note] = resolveTables({ tables, defaults }, known);
+  expect(invoice.schedule).toEqual({ export: '@every 30s', compact: '@hourly', compactAfter: { rows: null, ms: 0 } });
+  expect(note.schedule).toEqual({ export: '@every 30s', compact: 'off' });
 });
 
 test('paths are relative to the file; the state shares the source’s authority where it shares its database', () => {
