@@ -15,10 +15,24 @@ export type CursorType = 'timestamptz' | 'timestamp' | 'date';
 
 export type Cursor = { column: string; type: CursorType; notNull: boolean; timezone: string | null };
 
+/** A range of blocks, in each of a table's leaves: from `from` up to, but not including, `to`; `to` null: to the end. */
+export type Blocks = { from: number; to: number | null };
+
+/** Cursor values as Postgres reads them: from `from` up to, but not including, `to`; null: to the end. */
+export type CursorBounds = { from: string; to: string | null };
+
 /** Which rows are wanted. */
 export type RowChoice = {
   /** What the last run left; null: every row. */
   since: Pick<Mark, 'xmin' | 'seen' | 'floor'> | null;
+  /** Rows of this range alone, whatever was exported; a NULL cursor lies in none. */
+  between?: CursorBounds;
+  /** Only rows that a run since this mark would leave out: what the run that leaves the mark has to bring. */
+  before?: Pick<Mark, 'xmin' | 'seen' | 'floor'>;
+  /** Only rows of these blocks. */
+  blocks?: Blocks;
+  /** Only rows of these leaves (oids). */
+  onlyLeaves?: number[];
 };
 
 export type ChangedRows = RowChoice & {
@@ -45,24 +59,62 @@ export function selectChangedRows(query: ChangedRows): string {
   const { cursor, since } = query;
   const column = cursor && sql`t.${sql.id(cursor.column)}`;
   if (since) {
-    if (cursor && since.floor !== null) {
-      const least = sql<boolean>`${column} >= ${floorLiteral(since.floor, cursor)}`;
-      select = select.where(cursor.notNull ? least : sql<boolean>`(${least} or ${column} is null)`);
-    }
-    // 64 bits wide, not age(): frozen rows keep their raw xmin, and past 2^31 transactions age() stands still.
-    const max = sql.raw(String(query.xmax));
-    const id = sql`(${max} - ((${max} - t.xmin::text::int8) & 4294967295))`;
-    select = select.where(sql<boolean>`${id} >= ${sql.raw(String(since.xmin))}`);
-    if (since.seen.length > 0) {
-      select = select.where(sql<boolean>`not (${id} <@ ${sql.lit(formatRanges(since.seen))}::int8multirange)`);
-    }
+    const prefilter = atOrAboveFloor(since.floor, cursor);
+    if (prefilter) select = select.where(prefilter);
+    for (const condition of unseen(since, query.xmax)) select = select.where(condition);
   } else if (cursor && query.start !== null) {
     const least = sql<boolean>`${column} >= ${sql.lit(query.start)}::${sql.raw(cursor.type)}`;
     select = select.where(cursor.notNull ? least : sql<boolean>`(${least} or ${column} is null)`);
   }
+  for (const condition of partOf(query)) select = select.where(condition);
   if (query.where !== null) select = select.where(sql<boolean>`(${sql.raw(query.where)})`);
   return textOf(select);
 }
+
+/** What an index on the cursor can serve; null: there is no cursor or no floor. */
+function atOrAboveFloor(floor: Micros | null, cursor: Cursor | null): RawBuilder<boolean> | null {
+  if (cursor === null || floor === null) return null;
+  const column = sql`t.${sql.id(cursor.column)}`;
+  const least = sql<boolean>`${column} >= ${floorLiteral(floor, cursor)}`;
+  return cursor.notNull ? least : sql<boolean>`(${least} or ${column} is null)`;
+}
+
+/** That the row's id is one that the mark leaves open; all of the conditions together. */
+function unseen({ xmin, seen }: Pick<Mark, 'xmin' | 'seen'>, xmax: bigint): RawBuilder<boolean>[] {
+  // 64 bits wide, not age(): frozen rows keep their raw xmin, and past 2^31 transactions age() stands still.
+  const max = sql.raw(String(xmax));
+  const id = sql`(${max} - ((${max} - t.xmin::text::int8) & 4294967295))`;
+  const conditions = [sql<boolean>`${id} >= ${sql.raw(String(xmin))}`];
+  if (seen.length > 0) conditions.push(sql<boolean>`not (${id} <@ ${sql.lit(formatRanges(seen))}::int8multirange)`);
+  return conditions;
+}
+
+/** The conditions of a part of a full run. */
+function partOf({ before, blocks, onlyLeaves, cursor, xmax }: ChangedRows): RawBuilder<boolean>[] {
+  const conditions: RawBuilder<boolean>[] = [];
+  const tid = (block: number) => sql.raw(`'(${block},0)'::pg_catalog.tid`);
+  if (blocks) conditions.push(sql<boolean>`t.ctid >= ${tid(blocks.from)}`);
+  if (blocks && blocks.to !== null) conditions.push(sql<boolean>`t.ctid < ${tid(blocks.to)}`);
+  if (onlyLeaves)
+    conditions.push(sql<boolean>`t.tableoid = any('{${sql.raw(onlyLeaves.join(','))}}'::pg_catalog.oid[])`);
+  if (before) {
+    const left = unseen(before, xmax);
+    const prefilter = atOrAboveFloor(before.floor, cursor);
+    // A row frozen more than 2^32 transactions ago shows the 32 bits of a new id. The next run finds it only above the floor:
+    // below, it must come now. With fewer transactions there is no such row, and an update that leaves the cursor as it was
+    // must not bring a second version of a row.
+    if (prefilter && xmax > ID_SPAN) left.unshift(prefilter);
+    // age() first, which is cheap: what looks older than the mark's xmin is older.
+    const first = sql.raw(`'${before.xmin & (ID_SPAN - 1n)}'::pg_catalog.xid`);
+    conditions.push(
+      sql<boolean>`(pg_catalog.age(t.xmin) > pg_catalog.age(${first}) or not (${sql.join(left, sql` and `)}))`,
+    );
+  }
+  return conditions;
+}
+
+/** Ids that 32 bits tell apart. */
+const ID_SPAN = 1n << 32n;
 
 /**
  * The floor as a value of the cursor's type, never above any value that a writer's now() can have become: timestamps of
