@@ -15,6 +15,8 @@ export function startCli(
   args: string[],
   { cwd, env }: Options,
 ): {
+  /** Of the command itself: bin/tidemark becomes it. */
+  pid: number;
   kill(signal: NodeJS.Signals): void;
   ended: Promise<Ended>;
   /** Resolves once the text was written to stderr. */
@@ -37,7 +39,7 @@ export function startCli(
   const stderrHas = async (text: string) => {
     while (!stderr.includes(text)) await once(child.stderr, 'data');
   };
-  return { kill: (signal) => void child.kill(signal), ended, stderrHas };
+  return { pid: child.pid!, kill: (signal) => void child.kill(signal), ended, stderrHas };
 }
 
 export function runCli(args: string[], options: Options): Promise<Ended> {

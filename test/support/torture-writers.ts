@@ -3,41 +3,58 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 
-/** `cursor`: what stands for the row's time; null: the table has no such column, or a trigger sets it. */
-export type TortureTable = { name: string; cursor: string | null };
+/**
+ * `cursor`: what stands for the row's time; null: the table has no such column, or a trigger sets it. `key`: what tells rows
+ * apart. `shared`: rows that every writer changes.
+ */
+export type TortureTable = { name: string; cursor: string | null; key: string[]; shared: number };
 
 export const TORTURE_TABLES: TortureTable[] = [
-  { name: 'zoned', cursor: 'now()' },
-  { name: 'wall', cursor: 'localtimestamp' },
-  { name: 'day', cursor: 'current_date' },
-  { name: 'bare', cursor: null },
-  { name: 'triggered', cursor: null },
+  { name: 'zoned', cursor: 'now()', key: ['id'], shared: 400 },
+  { name: 'wall', cursor: 'localtimestamp', key: ['id'], shared: 400 },
+  { name: 'day', cursor: 'current_date', key: ['id'], shared: 400 },
+  { name: 'bare', cursor: null, key: ['id'], shared: 400 },
+  { name: 'triggered', cursor: null, key: ['id'], shared: 400 },
+  { name: 'parted', cursor: 'now()', key: ['id', 'region'], shared: 400 },
+  // Some megabytes: several chunks of the least size.
+  { name: 'large', cursor: 'now()', key: ['id'], shared: 4_000 },
 ];
 
+/** Partitions of `parted` by region, from the beginning on. */
+export const REGIONS = 4;
+
 const SCHEMA = `
+  create schema parts;
   create sequence version;
   create table zoned (id int primary key, version int not null default nextval('version'), updated_at timestamptz);
   create table wall (id int primary key, version int not null default nextval('version'), updated_at timestamp(3));
   create table day (id int primary key, version int not null default nextval('version'), updated_at date);
   create table bare (id int primary key, version int not null default nextval('version'));
   create table triggered (id int primary key, version int not null default nextval('version'), updated_at timestamptz(0) not null);
+  create table large (id int primary key, version int not null default nextval('version'), updated_at timestamptz,
+    pad text default repeat(md5(random()::text), 20));
+  create table parted (id int, version int not null default nextval('version'), updated_at timestamptz,
+    region int not null, primary key (id, region)) partition by list (region);
   create function touch() returns trigger language plpgsql as $$ begin new.updated_at := now(); return new; end $$;
   create trigger touch before insert or update on triggered for each row execute function touch();
   create index on zoned (updated_at);
   create index on wall (updated_at);
   create index on day (updated_at);
   create index on triggered (updated_at);
+  create index on parted (updated_at);
+  create index on large (updated_at);
   create sequence fresh start 1000000`;
-
-const SHARED_ROWS = 400;
 
 export async function createTortureTables(client: pg.ClientBase): Promise<void> {
   await client.query(SCHEMA);
-  for (const { name, cursor } of TORTURE_TABLES) {
-    const values = cursor ? `i, nextval('version'), ${cursor}` : `i, nextval('version')`;
-    await client.query(
-      `insert into ${name} (id, version${cursor ? ', updated_at' : ''}) select ${values} from generate_series(1, ${SHARED_ROWS}) i`,
-    );
+  for (let region = 0; region < REGIONS; region++) {
+    await client.query(`create table parts.p${region} partition of parted for values in (${region})`);
+  }
+  for (const { name, cursor, shared } of TORTURE_TABLES) {
+    const [columns, values] = [['id'], ['i']];
+    if (cursor) [columns.push('updated_at'), values.push(cursor)];
+    if (name === 'parted') [columns.push('region'), values.push(`i % ${REGIONS}`)];
+    await client.query(`insert into ${name} (${columns}) select ${values} from generate_series(1, ${shared}) i`);
   }
 }
 
@@ -111,15 +128,19 @@ async function transaction(client: pg.Client, random: () => number, name: string
 }
 
 function statement(random: () => number, fresh = random() < 0.1): string {
-  const { name, cursor } = TORTURE_TABLES[Math.floor(random() * TORTURE_TABLES.length)];
-  const id = fresh ? `nextval('fresh')` : String(1 + Math.floor(random() * SHARED_ROWS));
+  const { name, cursor, key, shared } = TORTURE_TABLES[Math.floor(random() * TORTURE_TABLES.length)];
+  const id = fresh ? `nextval('fresh')` : String(1 + Math.floor(random() * shared));
   // A NULL is a cursor value too, where the column takes one.
   const now = random() < 0.03 ? 'null' : cursor;
-  const insert = cursor
-    ? `insert into ${name} values (${id}, nextval('version'), ${now})`
-    : `insert into ${name} (id) values (${id})`;
+  const region = Math.floor(random() * REGIONS);
+  // From one partition to another, for Postgres a DELETE and an INSERT.
+  if (name === 'parted' && !fresh && random() < 0.3)
+    return `update parted set region = ${region}, version = nextval('version'), updated_at = ${now} where id = ${id}`;
+  const columns = ['id', ...(cursor ? ['version', 'updated_at'] : []), ...(name === 'parted' ? ['region'] : [])];
+  const values = [id, ...(cursor ? [`nextval('version')`, now] : []), ...(name === 'parted' ? [region] : [])];
+  const insert = `insert into ${name} (${columns}) values (${values.join(', ')})`;
   if (fresh) return insert;
   if (random() < 0.1) return `delete from ${name} where id = ${id}`;
   const set = cursor ? 'version = excluded.version, updated_at = excluded.updated_at' : 'version = excluded.version';
-  return `${insert} on conflict (id) do update set ${set}`;
+  return `${insert} on conflict (${key}) do update set ${set}`;
 }
