@@ -23,6 +23,7 @@ export const ERRORS = {
   SOURCE_LOST: { exit: 1, retried: true },
   SOURCE_TIMEOUT: { exit: 1, retried: true },
   SOURCE_FAILED: { exit: 1, retried: true },
+  POOLER_MODE: { exit: 3, retried: false },
   KEY_MISSING: { exit: 3, retried: false },
   STATE_UNREACHABLE: { exit: 3, retried: true },
   STATE_AUTH: { exit: 3, retried: false },

@@ -6,6 +6,7 @@
 import type pg from 'pg';
 import { connect, disconnect } from './connect.ts';
 import type { ConnectOptions } from './connect-options.ts';
+import { poolerMode } from './connect-refusals.ts';
 
 const STATEMENT_MS = 30_000;
 
@@ -25,7 +26,7 @@ export async function briefLook<T>(
     return result;
   } catch (error) {
     signal.throwIfAborted();
-    throw error;
+    throw poolerMode(error) ?? error;
   } finally {
     signal.removeEventListener('abort', stop);
     await disconnect(client);

@@ -2,6 +2,8 @@
 
 import { type ErrorCode, TidemarkError } from '../model/error.ts';
 import type { DatabaseRole } from './connect-options.ts';
+import { connectionLimit, POOLER_REFUSALS } from './connect-refusals.ts';
+import { OtherServer } from './session-attrs.ts';
 
 export type ConnectPlace = { role: DatabaseRole; host: string; port: number; user: string; database: string };
 
@@ -48,6 +50,23 @@ export function plainRefused(error: unknown): boolean {
   return (error as Failure).code === '28000';
 }
 
+/** Of the attempts at one host, with TLS and without, the failure that says most. */
+export function tellingOne(failures: TidemarkError[]): TidemarkError {
+  // Both refused by pg_hba.conf: "no encryption" of the one without TLS would send the user the wrong way.
+  const refused = failures.every(({ cause }) => (cause as Failure).code === '28000');
+  const withTls = failures.find(({ message }) => !message.includes('no encryption'));
+  return (refused && withTls) || failures.at(-1)!;
+}
+
+/** What is said when none of several hosts would do. */
+export function noneOf(failures: TidemarkError[]): TidemarkError {
+  const message = `none of the hosts would do: ${failures.map((each) => each.message).join('; ')}`;
+  return new TidemarkError(failures[0].code, message, {
+    cause: failures.at(-1),
+    hint: 'during a failover none may; try again in a moment',
+  });
+}
+
 /** SOURCE_*, STATE_* or TARGET_*, naming host and user, never a password. */
 export function connectError(error: unknown, place: ConnectPlace, timedOut: number | null): TidemarkError {
   const codes = CODES[place.role];
@@ -80,24 +99,21 @@ export function connectError(error: unknown, place: ConnectPlace, timedOut: numb
         `${url}, or PGPASSWORD, or ~/.pgpass`,
       );
     case '28000':
-      return fail(
-        'auth',
-        `user "${place.user}" was refused: ${message}`,
-        'pg_hba.conf decides; does it ask for TLS (sslmode=require)?',
-      );
+      return fail('auth', `user "${place.user}" was refused: ${message}`, hbaHint(message));
     case '3D000':
       return fail('database', `there is no database "${place.database}"`, `its name comes from ${url}`);
     case '42501':
       return fail('grant', message, `GRANT CONNECT ON DATABASE "${place.database}" TO "${place.user}"`);
     case '53300':
-      return fail(
-        'unreachable',
-        'the server has no connection left',
-        'free some, raise max_connections, or try again later',
-      );
+      return fail('unreachable', `the server has no connection left: ${message}`, connectionLimit(message, place));
     case '57P03':
       return fail('unreachable', `the server does not take connections now: ${message}`, 'try again in a moment');
   }
+  if (cause instanceof OtherServer)
+    return fail('unreachable', message, `${url} asks for it; the role of a server changes in a failover`);
+  // pgbouncer has one SQLSTATE for all that it refuses, what the server told it included.
+  const refusal = code === '08P01' ? POOLER_REFUSALS.find(({ says }) => says.test(message)) : undefined;
+  if (refusal) return fail(refusal.kind, refusal.what(message, place), refusal.hint(place, url));
   if (/^SASL:.*client password|password must be a string/.test(message)) {
     return fail(
       'auth',
@@ -116,7 +132,9 @@ export function connectError(error: unknown, place: ConnectPlace, timedOut: numb
     return fail(
       'tls',
       `the server's certificate is not signed by a trusted authority (${code})`,
-      `name its authority: tls: { ca: ./ca.pem }, or sslrootcert=… in ${url}`,
+      /\.rds\.amazonaws\.com(\.cn)?$/i.test(place.host)
+        ? 'RDS has authorities of its own: tls: { ca: ./global-bundle.pem }, from https://truststore.pki.rds.amazonaws.com'
+        : `name its authority: tls: { ca: ./ca.pem }, or sslrootcert=… in ${url}`,
     );
   }
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
@@ -134,4 +152,14 @@ export function connectError(error: unknown, place: ConnectPlace, timedOut: numb
     message === '' ? code : message,
     `is it Postgres that answers there? host and port come from ${url}`,
   );
+}
+
+function hbaHint(message: string): string {
+  if (/no encryption|SSL off/.test(message)) return 'the server wants TLS: sslmode=verify-full, or at least require';
+  if (/no pg_hba\.conf entry/.test(message))
+    return 'pg_hba.conf of the server has no line for this user, database and address';
+  // RDS checks its tokens by PAM.
+  if (/^PAM authentication failed/.test(message))
+    return 'with auth: rds-iam the user needs the role rds_iam, and the AWS identity rds-db:connect for it';
+  return 'pg_hba.conf of the server decides';
 }

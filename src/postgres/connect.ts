@@ -3,15 +3,15 @@
  * what comes back is encrypted and verified as the URL's sslmode demands.
  */
 
-import { readFile } from 'node:fs/promises';
-import os from 'node:os';
-import path from 'node:path';
-import { checkServerIdentity, type ConnectionOptions as NodeTls } from 'node:tls';
 import pg from 'pg';
 import { TidemarkError } from '../model/error.ts';
-import { type ConnectPlace, connectError, plainRefused, tlsRefused } from './connect-error.ts';
-import { type ConnectionPlan, type ConnectOptions, connectionOptions } from './connect-options.ts';
+import { connectError, noneOf, plainRefused, tellingOne, tlsRefused } from './connect-error.ts';
+import { type ConnectionPlan, type ConnectOptions, connectionOptions, type DatabaseRole } from './connect-options.ts';
+import { tlsSettings } from './connect-tls.ts';
 import { CopySocket } from './copy-socket.ts';
+import type { HostPort } from './database-url.ts';
+import { rdsToken } from './rds-token.ts';
+import { requireAttrs } from './session-attrs.ts';
 
 const GOODBYE_MS = 2_000;
 
@@ -24,35 +24,60 @@ const types: pg.CustomTypesConfig = {
 };
 
 /**
- * A connected client; end it with disconnect(). Throws CONFIG_INVALID, SOURCE_*, STATE_* or TARGET_* (UNREACHABLE, AUTH, TLS,
- * DATABASE, GRANT), or the signal's reason.
+ * A connected client; end it with disconnect(). Of several hosts it is the first one that answers and is what the URL's
+ * target_session_attrs asks for. Throws CONFIG_INVALID, SOURCE_*, STATE_* or TARGET_* (UNREACHABLE, AUTH, TLS, DATABASE,
+ * GRANT), or the signal's reason.
  */
 export async function connect(options: ConnectOptions, signal: AbortSignal): Promise<pg.Client> {
   const plan = connectionOptions(options);
-  const secure = plan.tls.attempts.includes('tls') ? await tlsSettings(plan, options) : null;
-  for (const [i, attempt] of plan.tls.attempts.entries()) {
-    const last = i === plan.tls.attempts.length - 1;
-    const ssl = attempt === 'tls' ? secure! : false;
+  const refusals: TidemarkError[] = [];
+  for (const at of plan.hosts) {
+    try {
+      return await connectTo(at, plan, options.role, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      // As libpq: one that refuses the login is not passed over.
+      if (!(error instanceof TidemarkError) || !error.code.endsWith('_UNREACHABLE')) throw error;
+      refusals.push(error);
+    }
+  }
+  throw refusals.length === 1 ? refusals[0] : noneOf(refusals);
+}
+
+/** One host, encrypted or not, as sslmode says. */
+async function connectTo(at: HostPort, plan: ConnectionPlan, role: DatabaseRole, signal: AbortSignal) {
+  const attempts = at.host?.startsWith('/') ? ['plain'] : plan.tls.attempts;
+  const failures: TidemarkError[] = [];
+  for (const [i, attempt] of attempts.entries()) {
+    const ssl = attempt === 'tls' ? await tlsSettings(plan.tls, at.host, role) : false;
     // TLS reads by itself and gives each chunk a buffer of its own; without it we can do better.
     const stream = ssl ? undefined : () => new CopySocket();
-    const client = new pg.Client({ ...plan.client, types, ssl, stream });
+    const client = new pg.Client({ ...plan.client, ...at, types, ssl, stream });
     // Without a listener, a connection that the server ends while nobody uses it ends the process.
     client.on('error', () => {});
     try {
-      await opened(client, plan, options.role, signal);
+      if (plan.token) client.password = await tokenFor(client, plan, role, signal);
+      await opened(client, plan, role, signal);
       return client;
     } catch (error) {
       client.connection.stream.destroy();
       signal.throwIfAborted();
+      if (!(error instanceof TidemarkError)) throw error;
+      failures.push(error);
       const refused = attempt === 'tls' ? tlsRefused : plainRefused;
-      if (last || !(error instanceof TidemarkError) || !refused(error.cause)) throw error;
+      if (i === attempts.length - 1 || !refused(error.cause)) throw tellingOne(failures);
     }
   }
   throw new Error('there was nothing to try');
 }
 
+function tokenFor({ host, port, user = '' }: pg.Client, plan: ConnectionPlan, role: DatabaseRole, signal: AbortSignal) {
+  const until = AbortSignal.any([signal, AbortSignal.timeout(plan.connectMs)]);
+  return rdsToken({ host, port, user, region: plan.token!.region }, role, until);
+}
+
 /** Waits until the client is ready, the limit is over, or the signal comes. */
-async function opened(client: pg.Client, plan: ConnectionPlan, role: ConnectOptions['role'], signal: AbortSignal) {
+async function opened(client: pg.Client, plan: ConnectionPlan, role: DatabaseRole, signal: AbortSignal) {
   signal.throwIfAborted();
   const stop = () => client.connection.stream.destroy();
   let timedOut: number | null = null;
@@ -61,61 +86,15 @@ async function opened(client: pg.Client, plan: ConnectionPlan, role: ConnectOpti
     stop();
   }, plan.connectMs);
   signal.addEventListener('abort', stop);
+  const { host, port, user = '', database = '' } = client;
   try {
     await client.connect();
+    if (plan.sessionAttrs !== 'any') await requireAttrs(client, plan.sessionAttrs);
   } catch (error) {
-    throw connectError(error, placeOf(client, role), timedOut);
+    throw connectError(error, { role, host, port, user, database }, timedOut);
   } finally {
     clearTimeout(limit);
     signal.removeEventListener('abort', stop);
-  }
-}
-
-function placeOf(client: pg.Client, role: ConnectOptions['role']): ConnectPlace {
-  const { host, port, user = '', database = '' } = client;
-  return { role, host, port, user, database };
-}
-
-async function tlsSettings(plan: ConnectionPlan, { role }: ConnectOptions): Promise<NodeTls> {
-  const { verify, certFile, keyFile } = plan.tls;
-  const settings: NodeTls = { rejectUnauthorized: verify !== 'none' };
-  const ca = plan.tls.ca ?? (await defaultRoot());
-  if (verify === 'chain' && ca === null) {
-    throw new TidemarkError('CONFIG_INVALID', `sslmode=verify-ca needs to know which authority signs the ${role}`, {
-      hint: 'name it: tls: { ca: ./ca.pem }, or sslrootcert=… in the URL; or use sslmode=verify-full',
-    });
-  }
-  if (ca !== null && ca !== 'system' && verify !== 'none')
-    settings.ca = await fileOf(ca, 'certificate authority', role);
-  if (verify === 'chain') settings.checkServerIdentity = () => undefined;
-  else {
-    // By the host we dialled: for an address Node would compare the certificate with `localhost`.
-    settings.checkServerIdentity = (_, certificate) =>
-      checkServerIdentity(plan.client.host ?? 'localhost', certificate);
-  }
-  if (certFile) settings.cert = await fileOf(certFile, 'client certificate', role);
-  if (keyFile) settings.key = await fileOf(keyFile, "client certificate's key", role);
-  return settings;
-}
-
-/** libpq's default place. */
-async function defaultRoot(): Promise<string | null> {
-  const file = path.join(os.homedir(), '.postgresql', 'root.crt');
-  return readFile(file).then(
-    () => file,
-    () => null,
-  );
-}
-
-async function fileOf(file: string, what: string, role: string): Promise<string> {
-  try {
-    return await readFile(file, 'utf8');
-  } catch (cause) {
-    const why = (cause as NodeJS.ErrnoException).code;
-    throw new TidemarkError('CONFIG_INVALID', `the ${role}'s ${what} cannot be read from ${file} (${why})`, {
-      cause,
-      hint: 'tls.ca is relative to the configuration file, sslrootcert in a URL to the current folder',
-    });
   }
 }
 

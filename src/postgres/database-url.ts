@@ -9,10 +9,18 @@ export type SslMode = 'disable' | 'allow' | 'prefer' | 'require' | 'verify-ca' |
 
 export const SSL_MODES: SslMode[] = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'];
 
+/** What the server must be, as libpq's target_session_attrs asks. */
+export type SessionAttrs = 'any' | 'read-write' | 'read-only' | 'primary' | 'standby';
+
+const SESSION_ATTRS: SessionAttrs[] = ['any', 'read-write', 'read-only', 'primary', 'standby'];
+
+/** A name, an address (IPv6 without brackets), or the folder of a Unix socket. What is undefined is pg's to find (PG*, .pgpass). */
+export type HostPort = { host?: string; port?: number };
+
 export type DatabaseUrl = {
-  /** A name, an address (IPv6 without brackets), or the folder of a Unix socket. What is undefined is pg's to find (PG*, .pgpass). */
-  host?: string;
-  port?: number;
+  /** In the order to try; never empty. */
+  hosts: HostPort[];
+  sessionAttrs: SessionAttrs;
   user?: string;
   password?: string;
   database?: string;
@@ -31,7 +39,7 @@ export type DatabaseUrl = {
 const HARMLESS = ['application_name', 'fallback_application_name', 'client_encoding', 'keepalives', 'keepalives_idle'];
 HARMLESS.push('keepalives_interval', 'keepalives_count', 'tcp_user_timeout', 'gssencmode', 'sslcompression', 'sslsni');
 const HEEDED = ['host', 'port', 'user', 'password', 'dbname', 'connect_timeout', 'options', 'channel_binding', 'ssl'];
-HEEDED.push('sslmode', 'sslrootcert', 'sslcert', 'sslkey');
+HEEDED.push('sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'target_session_attrs');
 
 const FORM = 'postgres://user@host:5432/database?sslmode=verify-full';
 
@@ -58,11 +66,12 @@ export function parseDatabaseUrl(url: string, what: string): DatabaseUrl {
   const params = queryOf(query, decode, invalid);
   const colon = login.indexOf(':');
   const [user, password] = colon < 0 ? [login] : [login.slice(0, colon), login.slice(colon + 1)];
-  const { host, port } = addressOf(address, decode, () => invalid('its host or port is not one', encode));
-  const portText = params.get('port') ?? port;
-  if (portText !== undefined && !(/^\d{1,5}$/.test(portText) && Number(portText) >= 1 && Number(portText) <= 65535)) {
+  const hosts = hostsOf(address, params, decode, () => invalid('its host or port is not one', encode));
+  if (!hosts.every(({ port }) => port === undefined || (port >= 1 && port <= 65535))) {
     throw invalid('its port is not a number from 1 to 65535', encode);
   }
+  const sessionAttrs = (params.get('target_session_attrs') ?? 'any') as SessionAttrs;
+  checkAttrs(sessionAttrs, hosts.length, invalid);
   const sslmode = params.get('sslmode') ?? (/^(true|1)$/.test(params.get('ssl') ?? '') ? 'require' : undefined);
   if (sslmode !== undefined && !SSL_MODES.includes(sslmode as SslMode)) {
     throw invalid('its sslmode is not known', `sslmode is one of ${SSL_MODES.join(', ')}`);
@@ -72,8 +81,8 @@ export function parseDatabaseUrl(url: string, what: string): DatabaseUrl {
     throw invalid('its connect_timeout is not a number of seconds');
   const given = (text: string | undefined) => (text === '' ? undefined : text);
   return {
-    host: given(params.get('host') ?? host),
-    port: portText === undefined ? undefined : Number(portText),
+    hosts,
+    sessionAttrs,
     user: given(params.get('user') ?? decode(user ?? '', 'user name')),
     password: given(params.get('password') ?? decode(password ?? '', 'password')),
     database: given(params.get('dbname') ?? decode(path, 'database name')),
@@ -90,15 +99,52 @@ export function parseDatabaseUrl(url: string, what: string): DatabaseUrl {
 type Invalid = (why: string, hint?: string) => TidemarkError;
 type Decode = (text: string, part: string) => string;
 
+/** Of the address, unless the parameters name them; one port holds for all of several hosts. */
+function hostsOf(
+  address: string,
+  params: Map<string, string>,
+  decode: Decode,
+  invalid: () => TidemarkError,
+): HostPort[] {
+  const written = address.split(',').map((one) => addressOf(one, decode, invalid));
+  const hosts = params.get('host')?.split(',') ?? written.map(({ host }) => host);
+  const ports = params.get('port')?.split(',') ?? written.map(({ port }) => port);
+  if (ports.length !== 1 && ports.length !== hosts.length) throw invalid();
+  return hosts.map((host, i) => {
+    const port = ports[ports.length === 1 ? 0 : i] || undefined;
+    return {
+      host: host || undefined,
+      port: port === undefined ? undefined : /^\d{1,5}$/.test(port) ? Number(port) : 0,
+    };
+  });
+}
+
 function addressOf(address: string, decode: Decode, invalid: () => TidemarkError): { host: string; port?: string } {
   const six = /^\[([0-9A-Fa-f:.]+(?:%[^\]]*)?)\](?::(.*))?$/.exec(address);
   if (six) return { host: decode(six[1], 'host'), port: six[2] || undefined };
   const match = /^([^:]*)(?::([^:]*))?$/.exec(address);
   if (!match) throw invalid();
   const host = decode(match[1], 'host');
-  // Several hosts, and spaces and the like that no host has.
+  // Spaces and the like that no host has.
   if (!host.startsWith('/') && /[\s,<>"'`\\^{}|[\]]/.test(host)) throw invalid();
   return { host, port: match[2] || undefined };
+}
+
+/** Throws CONFIG_INVALID. */
+function checkAttrs(attrs: SessionAttrs, hosts: number, invalid: Invalid): void {
+  if (!SESSION_ATTRS.includes(attrs)) {
+    throw invalid(
+      'its target_session_attrs is not one that tidemark heeds',
+      `it is one of ${SESSION_ATTRS.join(', ')}`,
+    );
+  }
+  // One connection looks at what is under way, another reads: of two servers one may be behind, and rows would be missed.
+  if (hosts > 1 && attrs !== 'read-write' && attrs !== 'primary') {
+    throw invalid(
+      'it names several hosts, of which any could answer',
+      'add target_session_attrs=read-write: then the one that takes writes is used; a standby is named alone',
+    );
+  }
 }
 
 function queryOf(query: string, decode: Decode, invalid: Invalid): Map<string, string> {

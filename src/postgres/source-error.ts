@@ -2,6 +2,7 @@
 
 import { TidemarkError } from '../model/error.ts';
 import { displayName, type TableName } from '../model/table.ts';
+import { poolerMode } from './connect-refusals.ts';
 
 /** pg's DatabaseError, as far as we read it. */
 type ServerError = Error & { code?: string };
@@ -12,6 +13,8 @@ export function sourceError(error: unknown, table: TableName): unknown {
     if (error instanceof TidemarkError && error.place.table === undefined) error.place.table = displayName(table);
     return error;
   }
+  const pooler = poolerMode(error);
+  if (pooler) return pooler;
   const name = displayName(table);
   const code = (error as ServerError).code ?? '';
   const options = { table: name, cause: error };

@@ -1,6 +1,7 @@
 /** What a failed statement on the state store means: worth a repeat, or which error for the user. Pure. */
 
 import { TidemarkError } from '../model/error.ts';
+import { poolerMode } from '../postgres/connect-refusals.ts';
 
 export type StatePlace = { schema: string; user?: string; database?: string };
 
@@ -28,6 +29,8 @@ export function stateError(error: unknown, doing: string, place: StatePlace): un
   if (error instanceof TidemarkError || (error as Error)?.name === 'AbortError') return error;
   const { code, message } = (error ?? {}) as Failure;
   const schema = quote(place.schema);
+  const pooler = poolerMode(error);
+  if (pooler) return pooler;
   switch (code) {
     case '42P01': // undefined table
     case '3F000': // undefined schema
@@ -42,10 +45,13 @@ export function stateError(error: unknown, doing: string, place: StatePlace): un
       });
     case '25006': // read-only transaction
     case '0A000': // "cannot set transaction read-write mode during recovery"
-      return new TidemarkError('STATE_READ_ONLY', `the state store's database cannot be written to: ${message}`, {
-        cause: error,
-        hint: 'set state.url to a database that accepts writes',
-      });
+      return new TidemarkError(
+        'STATE_READ_ONLY',
+        /recovery/.test(String(message))
+          ? 'a standby cannot hold the state store, for it takes no writes'
+          : `the state store's database cannot be written to: ${message}`,
+        { cause: error, hint: 'set state.url to a database that accepts writes: the primary, or any other Postgres' },
+      );
     default:
       return new TidemarkError('STATE_FAILED', `the state store failed to ${doing}: ${message}`, { cause: error });
   }

@@ -2,6 +2,7 @@
 
 import { TidemarkError } from '../../model/error.ts';
 import { displayName, type TableName } from '../../model/table.ts';
+import { poolerMode } from '../../postgres/connect-refusals.ts';
 import { connectionLost } from '../../state/state-error.ts';
 
 /** pg's DatabaseError, as far as we read it. */
@@ -34,6 +35,8 @@ export function worthRepeating(error: unknown): boolean {
 export function targetError(error: unknown, doing: string, table: TableName, role: string | undefined): unknown {
   if (error instanceof TidemarkError || (error as Error)?.name === 'AbortError') return error;
   const { code, message } = (error ?? {}) as ServerError;
+  const pooler = poolerMode(error);
+  if (pooler) return pooler;
   const place = { table: displayName(table), cause: error };
   switch (code) {
     case '42501':

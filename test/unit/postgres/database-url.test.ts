@@ -6,24 +6,53 @@ import { parseDatabaseUrl } from '../../../src/postgres/database-url.ts';
 const parse = (url: string) => parseDatabaseUrl(url, "the source's URL");
 
 test.each([
-  ['postgres://u:p@h:5433/d', { user: 'u', password: 'p', host: 'h', port: 5433, database: 'd' }],
-  ['postgresql://h/d', { host: 'h', database: 'd' }],
+  ['postgres://u:p@h:5433/d', { user: 'u', password: 'p', hosts: [{ host: 'h', port: 5433 }], database: 'd' }],
+  ['postgresql://h/d', { hosts: [{ host: 'h' }], database: 'd' }],
   ['postgres://', {}],
-  ['postgres:///d?host=/var/run/postgresql', { host: '/var/run/postgresql', database: 'd' }],
-  ['postgres://u@%2Ftmp/d', { user: 'u', host: '/tmp', database: 'd' }],
-  ['postgres://[2001:db8::1]:6432/d', { host: '2001:db8::1', port: 6432, database: 'd' }],
-  ['postgres://u%40corp:p%2Fq%3A%23@h/My%20Db', { user: 'u@corp', password: 'p/q:#', host: 'h', database: 'My Db' }],
-  ['postgres://u:p#s@s@h/d', { user: 'u', password: 'p#s@s', host: 'h', database: 'd' }],
-  ['postgres://u:x?y!@h/d', { user: 'u', password: 'x?y!', host: 'h', database: 'd' }],
-  ['postgres://h/d?ssl=true&connect_timeout=3', { host: 'h', database: 'd', sslmode: 'require', connectTimeout: 3 }],
+  ['postgres:///d?host=/var/run/postgresql', { hosts: [{ host: '/var/run/postgresql' }], database: 'd' }],
+  ['postgres://u@%2Ftmp/d', { user: 'u', hosts: [{ host: '/tmp' }], database: 'd' }],
+  ['postgres://[2001:db8::1]:6432/d', { hosts: [{ host: '2001:db8::1', port: 6432 }], database: 'd' }],
+  [
+    'postgres://u%40corp:p%2Fq%3A%23@h/My%20Db',
+    { user: 'u@corp', password: 'p/q:#', hosts: [{ host: 'h' }], database: 'My Db' },
+  ],
+  ['postgres://u:p#s@s@h/d', { user: 'u', password: 'p#s@s', hosts: [{ host: 'h' }], database: 'd' }],
+  ['postgres://u:x?y!@h/d', { user: 'u', password: 'x?y!', hosts: [{ host: 'h' }], database: 'd' }],
+  [
+    'postgres://h/d?ssl=true&connect_timeout=3',
+    { hosts: [{ host: 'h' }], database: 'd', sslmode: 'require', connectTimeout: 3 },
+  ],
   [
     'postgres://h/d?sslmode=verify-full&sslrootcert=/a%20b.pem',
-    { host: 'h', database: 'd', sslmode: 'verify-full', sslrootcert: '/a b.pem' },
+    { hosts: [{ host: 'h' }], database: 'd', sslmode: 'verify-full', sslrootcert: '/a b.pem' },
   ],
-  ['postgres://h/d?application_name=x&channel_binding=require', { host: 'h', database: 'd', channelBinding: true }],
+  [
+    'postgres://u@h1,h2:5433,[::1]:5434/d?target_session_attrs=read-write',
+    {
+      user: 'u',
+      hosts: [{ host: 'h1' }, { host: 'h2', port: 5433 }, { host: '::1', port: 5434 }],
+      sessionAttrs: 'read-write',
+      database: 'd',
+    },
+  ],
+  [
+    'postgres:///d?host=h1,h2&port=5433&target_session_attrs=primary',
+    {
+      hosts: [
+        { host: 'h1', port: 5433 },
+        { host: 'h2', port: 5433 },
+      ],
+      sessionAttrs: 'primary',
+      database: 'd',
+    },
+  ],
+  [
+    'postgres://h/d?application_name=x&channel_binding=require',
+    { hosts: [{ host: 'h' }], database: 'd', channelBinding: true },
+  ],
 ])('%s', (url, expected) => {
   const found = Object.fromEntries(Object.entries(parse(url)).filter(([, value]) => value !== undefined));
-  expect(found).toEqual({ channelBinding: false, ...expected });
+  expect(found).toEqual({ channelBinding: false, sessionAttrs: 'any', hosts: [{}], ...expected });
 });
 
 test.each([
@@ -34,7 +63,10 @@ test.each([
   ['postgres://u:topsecret@h:70000/d', 'port'],
   ['postgres://u:top/topsecret@h/d', 'port'],
   ['postgres://u:topsecret%zz@h/d', 'a % in its password'],
-  ['postgres://u:topsecret@h1,h2/d', 'host'],
+  ['postgres://u:topsecret@h1,h2/d', 'several hosts'],
+  ['postgres://u:topsecret@h1,h2/d?target_session_attrs=standby', 'several hosts'],
+  ['postgres://u:topsecret@h1,h2/d?target_session_attrs=prefer-standby', 'target_session_attrs'],
+  ['postgres://u:topsecret@/d?host=h1,h2,h3&port=1,2&target_session_attrs=primary', 'port'],
   ['postgres://u:topsecret@h/d?sslmode=sure', 'sslmode'],
   ['postgres://u:topsecret@h/d?sslmod=verify-full', '"sslmod"'],
   ['postgres://u:topsecret@h/d?topsecret!', 'something'],
@@ -66,7 +98,7 @@ test('the mode of the environment counts where the URL has none', () => {
   expect(tls('postgres://h/d', { PGSSLMODE: 'disable' }).attempts).toEqual(['plain']);
   expect(tls('postgres://h/d?sslmode=require', { PGSSLMODE: 'disable' }).attempts).toEqual(['tls']);
   expect(tls('postgres://h/d?sslmode=require', { PGSSLROOTCERT: '/ca' })).toMatchObject({ verify: 'chain', ca: '/ca' });
-  expect(tls('postgres:///d?host=/tmp&sslmode=require', {}).attempts).toEqual(['plain']);
+  expect(tls('postgres://h/d', { PGSSLMODE: 'allow' }).attempts).toEqual(['plain', 'tls']);
 });
 
 test('the startup packet holds nothing that pgbouncer refuses', () => {
@@ -78,7 +110,6 @@ test('the startup packet holds nothing that pgbouncer refuses', () => {
     'application_name',
     'database',
     'enableChannelBinding',
-    'host',
     'keepAlive',
     'keepAliveInitialDelayMillis',
   ]);
