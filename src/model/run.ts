@@ -63,8 +63,46 @@ export type Prepared = {
   columns: WrittenColumn[];
 };
 
+/** How a full run of a large table goes in chunks, each a transaction of its own; plain JSON. */
+export type ChunkPlan = {
+  chunks: number;
+  /** Chunk n is these many blocks of each leaf, from block n * blocks on; the last one goes to the end. */
+  blocks: number;
+  /** The table's oid. */
+  table: number;
+  /** The table's columns as describe.ts lists them. */
+  columnList: string;
+  /** What else must be the same for an attempt to go on where another ended, as text. */
+  reads: string;
+};
+
+/** A chunk that is uploaded whole. */
+export type NotedChunk = {
+  /** From 0. */
+  chunk: number;
+  rows: bigint;
+  watermark: string | null;
+  unfit: UnfitCounts;
+  files: RawFile[];
+  /** Leaves of the mark, by oid, that the table did not have any more. */
+  gone: number[];
+};
+
+/** A full run in chunks as it was planned, with the mark that it will leave but for the watermark. */
+export type ChunkedRun = { plan: ChunkPlan; mark: Mark; columns: WrittenColumn[] };
+
+/** What a dead process left of it. */
+export type UnfinishedChunks = ChunkedRun & { noted: NotedChunk[] };
+
 export type Run =
-  | { state: 'planned'; run: bigint; prefix: string; token: bigint }
+  | {
+      state: 'planned';
+      run: bigint;
+      prefix: string;
+      token: bigint;
+      /** Only of a full run in chunks, which can be gone on with. */
+      chunked?: UnfinishedChunks;
+    }
   | { state: 'prepared'; run: bigint; prefix: string; token: bigint; prepared: Prepared };
 
 /** Where a run's raw files go: `raw/<folder>/load_date=<date>/run-<run>-<store>-`. `store` is the state store's id (a uuid). */

@@ -72,10 +72,11 @@ export async function abandonRun(tx: StateTx, lease: Lease, run: bigint, reason:
   if (!holds) throw leaseLost(lease);
   if (state === 'committed') throw wrongState(lease, run, state, 'abandoned');
   await tx.db.deleteFrom('raw_file').where('run', '=', String(run)).execute();
+  await tx.db.deleteFrom('run_chunk').where('run', '=', String(run)).execute();
   await sql`
     update ${tableIn(tx.schema, 'run')}
     set state = case when error is null then 'abandoned' else 'failed' end, reason = ${reason}, finished_at = ${now},
-        next_mark = null, next_columns = null
+        next_mark = null, next_columns = null, chunk_plan = null
     where run = ${run}`.execute(tx.db);
   await prune(tx, lease);
 }

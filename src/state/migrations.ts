@@ -3,6 +3,7 @@
 import type { Kysely } from 'kysely';
 import { up as stateStore } from '../../migrations/0001-state-store.ts';
 import { up as stagedTable } from '../../migrations/0002-staged-table.ts';
+import { up as chunks } from '../../migrations/0003-chunks.ts';
 import { up as pause } from '../../migrations/0004-pause.ts';
 
 export type Migration = { version: number; name: string; up: (db: Kysely<never>, schema: string) => Promise<void> };
@@ -10,6 +11,7 @@ export type Migration = { version: number; name: string; up: (db: Kysely<never>,
 export const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: '0001-state-store', up: stateStore },
   { version: 2, name: '0002-staged-table', up: stagedTable },
+  { version: 3, name: '0003-chunks', up: chunks },
   { version: 4, name: '0004-pause', up: pause },
 ];
 

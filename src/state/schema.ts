@@ -1,7 +1,16 @@
 /** The state store's tables as Kysely sees them; migrations/ says what each column means. A bigint is read as text, exactly. */
 
 import type { ColumnType, Generated } from 'kysely';
-import type { Bounds, Broken, Repeats, UnfitCounts, UploadRef, WrittenColumn } from '../model/run.ts';
+import type {
+  Bounds,
+  Broken,
+  ChunkPlan,
+  RawFile,
+  Repeats,
+  UnfitCounts,
+  UploadRef,
+  WrittenColumn,
+} from '../model/run.ts';
 import type { MarkJson } from './mark-json.ts';
 
 /** What a run does. */
@@ -63,6 +72,17 @@ export type StateTables = {
     reason: string | null;
     repeats: Json<Repeats | null>;
     broken: Json<Broken[] | null>;
+    chunk_plan: Json<ChunkPlan | null>;
+  };
+  run_chunk: {
+    run: Bigint;
+    chunk: number;
+    rows: Bigint;
+    watermark: string | null;
+    unfit: Json<UnfitCounts>;
+    files: Json<RawFile[]>;
+    gone: Json<number[]>;
+    noted_at: Generated<Instant>;
   };
   raw_file: {
     run: Bigint;

@@ -5,7 +5,8 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Mark } from '../model/mark.ts';
-import type { Prepared } from '../model/run.ts';
+import type { ChunkedRun, NotedChunk, Prepared } from '../model/run.ts';
+import { closeChunks, forgetChunks, noteChunk, planChunks } from './chunks.ts';
 import type { StateDatabase } from './database.ts';
 import { type Exported, exportedTables } from './exported.ts';
 import { abandonRun, type Failure, insertFailure, noteFailure } from './failures.ts';
@@ -76,9 +77,31 @@ export class StateStore implements AsyncDisposable {
     return { run, prefix };
   }
 
+  /** Makes a planned run one in chunks: whoever finds it unfinished goes on with it. Throws LEASE_LOST. */
+  async planChunks(lease: Lease, run: bigint, chunked: ChunkedRun, signal: AbortSignal): Promise<void> {
+    return this.#database.transact(`plan chunks of run ${run}`, (tx) => planChunks(tx, lease, run, chunked), signal);
+  }
+
+  /** A chunk of the run is uploaded whole: from now on no attempt reads it again. Repeatable. Throws LEASE_LOST. */
+  async noteChunk(lease: Lease, run: bigint, chunk: NotedChunk, signal: AbortSignal): Promise<void> {
+    return this.#database.transact(`note a chunk of run ${run}`, (tx) => noteChunk(tx, lease, run, chunk), signal);
+  }
+
+  /** Chunks whose uploads the lake has thrown away: they are to be read again. Throws LEASE_LOST. */
+  async forgetChunks(lease: Lease, run: bigint, chunks: number[], signal: AbortSignal): Promise<void> {
+    return this.#database.transact(`forget chunks of run ${run}`, (tx) => forgetChunks(tx, lease, run, chunks), signal);
+  }
+
   /** All bytes of the run are uploaded: from now on it is rolled forward. Throws LEASE_LOST. */
   async prepare(lease: Lease, run: bigint, prepared: Prepared, signal: AbortSignal): Promise<void> {
-    return this.#database.transact(`prepare run ${run}`, (tx) => prepareRun(tx, lease, run, prepared), signal);
+    return this.#database.transact(
+      `prepare run ${run}`,
+      async (tx) => {
+        await prepareRun(tx, lease, run, prepared);
+        await closeChunks(tx, run);
+      },
+      signal,
+    );
   }
 
   /** The run's uploads are completed: its files count, the mark moves. Repeatable. Throws LEASE_LOST. */

@@ -2,6 +2,7 @@
 
 import { sql } from 'kysely';
 import type { RawFile, Run } from '../model/run.ts';
+import { notedChunks } from './chunks.ts';
 import type { StateTx } from './database.ts';
 import { markFromJson } from './mark-json.ts';
 import type { RunKind } from './schema.ts';
@@ -10,7 +11,19 @@ import type { RunKind } from './schema.ts';
 export async function unfinishedRuns({ db }: StateTx, kind: RunKind, tables: number[]): Promise<Map<number, Run[]>> {
   const rows = await db
     .selectFrom('run')
-    .select(['run', 'table_id', 'state', 'prefix', 'token', 'rows', 'late_rows', 'unfit', 'next_mark', 'next_columns'])
+    .select([
+      'run',
+      'table_id',
+      'state',
+      'prefix',
+      'token',
+      'rows',
+      'late_rows',
+      'unfit',
+      'next_mark',
+      'next_columns',
+      'chunk_plan',
+    ])
     .where(sql<boolean>`table_id = any(${tables}::int[])`)
     .where('kind', '=', kind)
     .where('state', 'in', ['planned', 'prepared'])
@@ -23,7 +36,13 @@ export async function unfinishedRuns({ db }: StateTx, kind: RunKind, tables: num
   for (const row of rows) {
     const common = { run: BigInt(row.run), prefix: row.prefix!, token: BigInt(row.token) };
     if (row.state === 'planned') {
-      found.set(row.table_id, [{ state: 'planned', ...common }]);
+      const chunked = row.chunk_plan && {
+        plan: row.chunk_plan,
+        mark: markFromJson(row.next_mark!),
+        columns: row.next_columns!,
+        noted: await notedChunks(db, row.run),
+      };
+      found.set(row.table_id, [{ state: 'planned', ...common, ...(chunked && { chunked }) }]);
       continue;
     }
     const prepared = {

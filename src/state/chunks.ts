@@ -1,0 +1,74 @@
+/** Full runs in chunks. Invariant: only the holder of the lease notes a chunk, and only while the run is planned. */
+
+import { sql } from 'kysely';
+import type { ChunkedRun, NotedChunk } from '../model/run.ts';
+import type { StateTx } from './database.ts';
+import { holdsLease, type Lease, leaseLost } from './leases.ts';
+import { markToJson } from './mark-json.ts';
+import { stateOf, wrongState } from './runs.ts';
+
+/** Makes a planned run one in chunks. Throws LEASE_LOST. */
+export async function planChunks(tx: StateTx, lease: Lease, run: bigint, chunked: ChunkedRun): Promise<void> {
+  await mustBePlanned(tx, lease, run);
+  const { plan, mark, columns } = chunked;
+  await tx.db
+    .updateTable('run')
+    .set({
+      chunk_plan: JSON.stringify(plan),
+      next_mark: JSON.stringify(markToJson(mark)),
+      next_columns: JSON.stringify(columns),
+    })
+    .where('run', '=', String(run))
+    .execute();
+}
+
+/** Notes a chunk whose files are uploaded and durable. A noted one stays as it is. Throws LEASE_LOST. */
+export async function noteChunk(tx: StateTx, lease: Lease, run: bigint, noted: NotedChunk): Promise<void> {
+  await mustBePlanned(tx, lease, run);
+  const { chunk, rows, watermark } = noted;
+  const [unfit, files, gone] = [noted.unfit, noted.files, noted.gone].map((value) => JSON.stringify(value));
+  await tx.db
+    .insertInto('run_chunk')
+    .values({ run, chunk, rows, watermark, unfit, files, gone })
+    // There already: the connection was lost after the commit of the first attempt.
+    .onConflict((conflict) => conflict.columns(['run', 'chunk']).doNothing())
+    .execute();
+}
+
+/** Takes notes back. Throws LEASE_LOST. */
+export async function forgetChunks(tx: StateTx, lease: Lease, run: bigint, chunks: number[]): Promise<void> {
+  await mustBePlanned(tx, lease, run);
+  await tx.db
+    .deleteFrom('run_chunk')
+    .where('run', '=', String(run))
+    .where(sql<boolean>`chunk = any(${chunks}::int[])`)
+    .execute();
+}
+
+/** For a run that is no longer planned: its manifest has the files now. */
+export async function closeChunks(tx: StateTx, run: bigint): Promise<void> {
+  await tx.db.deleteFrom('run_chunk').where('run', '=', String(run)).execute();
+  await tx.db
+    .updateTable('run')
+    .set({ chunk_plan: null })
+    .where('run', '=', String(run))
+    .where('chunk_plan', 'is not', null)
+    .execute();
+}
+
+async function mustBePlanned(tx: StateTx, lease: Lease, run: bigint): Promise<void> {
+  if (!(await holdsLease(tx, lease))) throw leaseLost(lease);
+  const state = await stateOf(tx, lease, run);
+  if (state !== 'planned') throw wrongState(lease, run, state, 'planned');
+}
+
+/** The run's noted chunks, in their order. */
+export async function notedChunks(db: StateTx['db'], run: string): Promise<NotedChunk[]> {
+  const rows = await db
+    .selectFrom('run_chunk')
+    .select(['chunk', 'rows', 'watermark', 'unfit', 'files', 'gone'])
+    .where('run', '=', run)
+    .orderBy('chunk')
+    .execute();
+  return rows.map((row) => ({ ...row, rows: BigInt(row.rows) }));
+}
