@@ -19,15 +19,11 @@ const RIGHTS = `select current_user as user, current_database() as database, n.o
   from (select) one left join pg_namespace n on n.nspname = $1`;
 
 export async function checkState({ state }: Config, context: CommandContext): Promise<Check[]> {
-  const { url, caFile, schema } = state;
-  const at = { url, caFile, env: context.env };
+  const { schema } = state;
+  const at = { ...state, env: context.env };
   const where = `in schema "${schema}"${state.isSource ? ' of the source' : ''}`;
   try {
-    await using store = await openState(
-      { ...at, schema, maxConnections: 1, migrate: 'never' },
-      context.log,
-      context.signal,
-    );
+    await using store = await openState({ ...at, maxConnections: 1, migrate: 'never' }, context.log, context.signal);
     const ok: Check = { group: 'state', check: 'state store', state: 'ok', found: `${where}, up to date` };
     return [ok, ...checkStaged(await store.status(), Date.now())];
   } catch (error) {

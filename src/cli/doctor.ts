@@ -54,12 +54,11 @@ async function guarded(
 }
 
 async function sourceAndTables(config: Config, context: CommandContext): Promise<Check[]> {
-  const { url, caFile } = config.source;
   const look = async (client: pg.Client) => [
     ...(await checkSource(client, config.state.isSource, () => Date.now() / 1000)),
     ...(await guarded('tables', 'tables', context, () => tables(client, config))),
   ];
-  return briefLook({ role: 'source', url, caFile, env: context.env }, look, context.signal);
+  return briefLook({ role: 'source', ...config.source, env: context.env }, look, context.signal);
 }
 
 async function tables(client: pg.Client, config: Config): Promise<Check[]> {

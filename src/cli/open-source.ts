@@ -17,11 +17,10 @@ export function readersOf({ source, state }: Pick<Config, 'source' | 'state'>): 
 }
 
 export function openSource(config: Config, env: CommandContext['env']): Source {
-  const { url, caFile, statementTimeoutMs } = config.source;
   return new Source({
-    connect: (signal) => connect({ role: 'source', url, caFile, env }, signal),
+    connect: (signal) => connect({ role: 'source', ...config.source, env }, signal),
     max: readersOf(config),
-    statementTimeoutMs,
+    statementTimeoutMs: config.source.statementTimeoutMs,
   });
 }
 
@@ -31,8 +30,7 @@ export function openStateOf(
   context: CommandContext,
   migrate: 'if-needed' | 'never',
 ): Promise<StateStore> {
-  const { url, caFile, schema } = config.state;
-  return openState({ url, caFile, schema, maxConnections: 1, migrate, env: context.env }, context.log, context.signal);
+  return openState({ ...config.state, maxConnections: 1, migrate, env: context.env }, context.log, context.signal);
 }
 
 /** The tables that are meant: all that are configured, or those named by --table. Throws SOURCE_*, TABLE_*, FOLDER_CLASH. */

@@ -69,6 +69,9 @@ export const percentage = () =>
     .transform((text) => Number(text.slice(0, -1)) / 100)
     .refine((share) => share <= 1, { error: 'must not exceed 100%' });
 
+/** How to log in to a database. */
+export const auth = () => z.enum(['password', 'rds-iam'], { error: 'must be password or rds-iam' });
+
 export const timezone = () =>
   text().refine(isTimezone, { error: 'is no time zone: write a name such as Europe/Berlin, or UTC' });
 

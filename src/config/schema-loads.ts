@@ -1,7 +1,7 @@
 /** The keys of an entry of `loads:`. */
 
 import { z } from 'zod';
-import { count, duration, flag, keys, oneOrMore, percentage, schedule, size, text, timezone } from './fields.ts';
+import { auth, count, duration, flag, keys, oneOrMore, percentage, schedule, size, text, timezone } from './fields.ts';
 import { s3 } from './schema-lake.ts';
 
 const scalar = z.union([z.string(), z.number(), z.boolean()], { error: 'must be a text, a number, true or false' });
@@ -34,6 +34,7 @@ export const loadEntry = keys({
   s3: s3.optional().describe("Where the drops' S3 differs from the lake's."),
   into: text().describe('The table that they are loaded into.'),
   target: text().describe('The URL of its database.'),
+  auth: auth().optional().describe('How to log in there; default: password (URL, PGPASSWORD, ~/.pgpass).'),
   key: oneOrMore(text(), 'must be a list of columns').describe('The columns that tell rows apart.'),
   columns: z.record(z.string(), column).describe('The columns that are loaded.'),
   keep: z

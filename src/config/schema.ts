@@ -1,7 +1,7 @@
 /** Every key of tidemark.yaml. config/example.yaml shows each of them; a test compares the two. */
 
 import { z } from 'zod';
-import { count, duration, keys, size, text } from './fields.ts';
+import { auth, count, duration, keys, size, text } from './fields.ts';
 import { s3 } from './schema-lake.ts';
 import { loadEntry } from './schema-loads.ts';
 import { schedules } from './schema-schedule.ts';
@@ -16,13 +16,14 @@ const source = keys({
   connections: count(1, 100).optional().describe('The most that tidemark ever opens there; default: 2.'),
   statement_timeout: duration('1s').optional().describe('Of each statement; default: 30m.'),
   tls: tls.optional().describe('What the URL does not say of TLS.'),
-  auth: z.enum(['password']).optional().describe('How to log in; default: password (URL, PGPASSWORD, ~/.pgpass).'),
+  auth: auth().optional().describe('How to log in; default: password (URL, PGPASSWORD, ~/.pgpass).'),
 });
 
 const state = keys({
   url: text().optional().describe('Another Postgres for it; needed when the source is read-only or a standby.'),
   schema: text().optional().describe('Its schema there; default: tidemark.'),
   tls: tls.optional().describe("As the source's."),
+  auth: auth().optional().describe("As the source's; without a url of its own it is the source's."),
 });
 
 export const configSchema = keys({

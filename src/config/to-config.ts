@@ -27,12 +27,16 @@ export function toConfig(parsed: ParsedConfig, file: string): Config {
     source: {
       url: source.url,
       caFile: sourceCa,
+      auth: source.auth,
+      awsRegion: parsed.s3?.region,
       connections: source.connections ?? 2,
       statementTimeoutMs: source.statement_timeout ?? 1_800_000,
     },
     state: {
       url: state.url ?? source.url,
       caFile: absolute(state.tls?.ca) ?? (isSource ? sourceCa : null),
+      auth: state.auth ?? (isSource ? source.auth : undefined),
+      awsRegion: parsed.s3?.region,
       schema: state.schema ?? 'tidemark',
       isSource,
     },

@@ -25,7 +25,7 @@ export function toLoads({ loads = [], s3, state }: ParsedConfig, baseDir: string
     timezone: entry.timezone ?? 'UTC',
     afterMs: entry.after ?? null,
     into: tableOf(entry.into),
-    target: { url: entry.target, caFile: null },
+    target: { url: entry.target, caFile: null, auth: entry.auth, awsRegion: entry.s3?.region ?? s3?.region },
     key: entry.key,
     columns: Object.entries(entry.columns).map(([name, column]) => ({
       name,

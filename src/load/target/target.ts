@@ -67,9 +67,8 @@ export class Target implements AsyncDisposable {
    * the signal's reason.
    */
   static async open(settings: LoadSettings, options: TargetOptions, signal: AbortSignal): Promise<Target> {
-    const { url, caFile } = settings.target;
     const open = (until: AbortSignal) =>
-      connect({ role: 'target', url, caFile, env: options.env, applicationName: KNOCKING }, until);
+      connect({ role: 'target', ...settings.target, env: options.env, applicationName: KNOCKING }, until);
     const client = await open(signal);
     const ledger = new Ledger(
       settings.name,

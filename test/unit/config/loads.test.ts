@@ -34,7 +34,7 @@ describe('a load', () => {
         budget: { slower: 4, lagMs: 30_000, lockWaits: 5 },
         timezone: 'UTC',
         into: { schema: 'public', table: 'events' },
-        target: { url: 'postgres://h/d', caFile: null },
+        target: { url: 'postgres://h/d', caFile: null, awsRegion: 'eu-west-1' },
         key: ['id'],
         columns: [{ name: 'id', type: 'uuid', path: ['id'], required: true, default: undefined }],
         keep: [],
