@@ -82,6 +82,7 @@ export function dryRunJson(found: DryRunResult, secrets: readonly string[]) {
 const READS: Record<DryRun['reads'], string> = {
   full: 'every row',
   changed: 'rows changed since the last run',
+  range: 'rows of the range, again',
   scan: 'rows changed since the last run, by reading the whole table',
 };
 

@@ -19,11 +19,25 @@ import { exitCodeOfTables } from './exit-code.ts';
 import { exportProgress } from './export-progress.ts';
 import { dryRunJson, printDryRun, printResults, resultJson } from './export-result.ts';
 import { openSource, openStateOf, readersOf, wantedTables } from './open-source.ts';
+import { parseRange } from './typed-range.ts';
 
-export type ExportOptions = { table?: string[]; all?: boolean; full?: boolean; dryRun?: boolean };
+export type ExportOptions = {
+  table?: string[];
+  all?: boolean;
+  full?: boolean;
+  dryRun?: boolean;
+  since?: string;
+  until?: string;
+};
 
 /** Exit code 0, or 1, 3, 4 by what became of the tables. Throws what concerns all of them. */
 export async function runExport(options: ExportOptions, context: CommandContext): Promise<number> {
+  const range = parseRange(options);
+  if (range && options.full) {
+    throw new TidemarkError('USAGE', '--since and --full exclude each other', {
+      hint: '--full exports every row; --since repeats a range of the cursor',
+    });
+  }
   const config = await loadConfig(context);
   await using source = openSource(config, context.env);
   const tables = await wantedTables(config, source, options, context.signal);
@@ -44,6 +58,7 @@ export async function runExport(options: ExportOptions, context: CommandContext)
   const request = {
     tables,
     full: options.full ?? false,
+    range: range ?? undefined,
     readers: readersOf(config),
     holder: `${os.hostname()} pid ${process.pid}`,
     leaseMs: config.defaults.leaseMs,
@@ -82,15 +97,18 @@ async function showDryRun(
   state: StateStore | null,
   source: Source,
   tables: TableSettings[],
-  { full = false }: ExportOptions,
+  options: ExportOptions,
   context: CommandContext,
 ): Promise<number> {
   const marks = (await state?.marks(tables.map(({ folder }) => folder))) ?? [];
   await state?.[Symbol.asyncDispose]();
+  const { full = false } = options;
   const found = [];
   for (const [i, settings] of tables.entries()) {
     try {
-      found.push(await dryRun(source, settings, marks[i] ?? null, full, context.signal));
+      found.push(
+        await dryRun(source, settings, marks[i] ?? null, { full, range: parseRange(options) }, context.signal),
+      );
     } catch (error) {
       if (!(error instanceof TidemarkError)) throw error;
       found.push({ table: settings.name, error });

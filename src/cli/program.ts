@@ -111,6 +111,8 @@ function buildProgram(io: Io, start: Start): Command {
   )
     .option('--all', 'every configured table', false)
     .option('--full', 'every row, whatever was exported before', false)
+    .option('--since <value>', 'repeat rows whose cursor is at or after it: 2026-11-20, 2026-11-20 10:22:30+01')
+    .option('--until <value>', 'with --since: and before it')
     .option('--dry-run', 'say what would be read, and read nothing', false)
     .hook('preAction', (own) => whichTables(own.opts()));
   tables(

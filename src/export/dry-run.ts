@@ -2,6 +2,7 @@
 
 import { sql } from 'kysely';
 import type { Mark } from '../model/mark.ts';
+import type { Range } from '../model/range.ts';
 import type { TableName, TableSettings } from '../model/table.ts';
 import { selectChangedRows } from '../postgres/changed-rows.ts';
 import { describeTables } from '../postgres/describe.ts';
@@ -11,11 +12,12 @@ import { openSnapshot } from '../postgres/snapshot.ts';
 import type { Source } from '../postgres/source.ts';
 import { sourceError } from '../postgres/source-error.ts';
 import { planColumns } from './column-plan.ts';
+import { cursorBounds, exportedBefore } from './repeat-range.ts';
 
 export type DryRun = {
   table: TableName;
-  /** `full`: every row; `changed`: by the cursor's index; `scan`: changed rows, found by reading the table. */
-  reads: 'full' | 'changed' | 'scan';
+  /** `full`: every row; `changed`: by the cursor's index; `scan`: changed rows, found by reading the table; `range`: what a repeat reads. */
+  reads: 'full' | 'changed' | 'scan' | 'range';
   /** Nothing with a cursor value below it is read. */
   floor: string | null;
   cursor: string | null;
@@ -30,7 +32,7 @@ export async function dryRun(
   source: Source,
   settings: TableSettings,
   mark: Mark | null,
-  full: boolean,
+  { full, range }: { full: boolean; range?: Range | null },
   signal: AbortSignal,
 ): Promise<DryRun> {
   const facts = await source.facts(signal);
@@ -40,13 +42,16 @@ export async function dryRun(
       if (!table) throw Object.assign(new Error('no such table'), { code: '42P01' });
       const plan = planColumns(table, settings, facts.moneyScale);
       const snapshot = await openSnapshot(client, table, source.statementTimeoutMs);
-      const since = full ? null : mark;
+      if (range) exportedBefore(settings.name, mark);
+      const between = range ? cursorBounds(settings.name, plan, range) : undefined;
+      const since = full || range ? null : mark;
       const { where, start } = settings;
       const columns = plan.columns.map((column) => ({ name: column.source, selection: column.selection }));
       const query = selectChangedRows({
         table: settings.name,
         columns,
         since,
+        between,
         xmax: snapshot.xmax,
         cursor: plan.cursor,
         where,
@@ -60,7 +65,7 @@ export async function dryRun(
       const byCursor = plan.cursor !== null && since !== null && since.floor !== null;
       return {
         table: settings.name,
-        reads: since === null ? 'full' : byCursor ? 'changed' : 'scan',
+        reads: range ? 'range' : since === null ? 'full' : byCursor ? 'changed' : 'scan',
         floor: byCursor ? instantText(since.floor!, true) : null,
         cursor: plan.cursor?.column ?? null,
         key: plan.key.map((index) => plan.columns[index].source),

@@ -12,6 +12,7 @@ import { parquetColumns } from './parquet-columns.ts';
 import { RawWriter } from './raw-writer.ts';
 import { type Read, readTable } from './read-table.ts';
 import { completeRun, discardRun } from './recover.ts';
+import { repeatRange } from './repeat-range.ts';
 import type { ExportDeps, TableOutcome, TableWork } from './work.ts';
 
 /** Resolves once the run is committed, or found nothing. Throws TidemarkError; then the mark is where it was. */
@@ -24,7 +25,9 @@ export async function exportTable(deps: ExportDeps, work: TableWork, signal: Abo
     return writer;
   };
   try {
-    const read = await readTable(deps, work, newWriter, signal);
+    const read = work.range
+      ? await repeatRange(deps, work, work.range, newWriter, signal)
+      : await readTable(deps, work, newWriter, signal);
     const written = await read.writer.finish();
     if (written === null) return { state: 'nothing', mark: read.mark, columns: read.columns };
     const { run } = written.planned;
@@ -58,7 +61,7 @@ export async function exportTable(deps: ExportDeps, work: TableWork, signal: Abo
 
 function openWriter(deps: ExportDeps, work: TableWork, read: Read, signal: AbortSignal): RawWriter {
   const { settings, lease } = work;
-  const { plan, snapshot, full } = read;
+  const { plan, snapshot, full, repeats } = read;
   const bounded = [...plan.key, ...(plan.cursor ? [plan.cursor.index] : [])].map((i) => plan.columns[i].name);
   return new RawWriter({
     lake: deps.lake,
@@ -75,12 +78,13 @@ function openWriter(deps: ExportDeps, work: TableWork, read: Read, signal: Abort
       'tidemark.run': String(run),
       // A run of the whole table replaces what was there before: whoever rebuilds the table from raw/ alone must know.
       'tidemark.full': String(full),
+      ...(repeats ? { 'tidemark.repeats': JSON.stringify(repeats) } : {}),
     }),
     token: lease.token,
     plan: async () => {
       await deps.step('plan');
       const loadDate = new Date(Number(snapshot.at / 1000n)).toISOString().slice(0, 10);
-      const planned = await deps.state.plan(lease, { loadDate, snapshotAt: snapshot.at, full }, signal);
+      const planned = await deps.state.plan(lease, { loadDate, snapshotAt: snapshot.at, full, repeats }, signal);
       await deps.step('planned');
       return planned;
     },

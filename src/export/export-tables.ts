@@ -1,6 +1,7 @@
 /** Exports several tables at once, within the source's connections. Invariant: a failing table does not stop the others. */
 
 import { TidemarkError, toTidemarkError } from '../model/error.ts';
+import type { Range } from '../model/range.ts';
 import type { UnfitCounts } from '../model/run.ts';
 import { displayName, type TableName, type TableSettings } from '../model/table.ts';
 import { describeTables, type SourceTable } from '../postgres/describe.ts';
@@ -32,6 +33,8 @@ export type Progress = {
 export type ExportRequest = {
   tables: TableSettings[];
   full: boolean;
+  /** Repeats this range of each table's cursor, in place of what is new. */
+  range?: Range;
   /** Tables worked on at the same time. */
   readers: number;
   /** Who holds the leases, for people: host and process. */
@@ -123,11 +126,12 @@ async function work(deps: ExportDeps, request: ExportRequest, item: Item, progre
       throw new TidemarkError('TABLE_UNKNOWN', 'there is no such table', { table: displayName(settings.name) });
     progress.started(settings.name, from.mark && !request.full ? 0 : table.estimatedRows);
     const onProgress = (rows: bigint, bytes: number) => progress.advanced(settings.name, rows, bytes);
-    const task = { settings, table, lease: found.lease, ...from, full: request.full, onProgress };
+    const task = { settings, table, lease: found.lease, ...from, full: request.full, range: request.range, onProgress };
     const outcome = await exportTable(deps, task, signal);
     if (outcome.state === 'nothing') {
       const result: TableResult = { ...common(), state: 'nothing', watermark: outcome.mark.watermark };
-      return { result, mark: { mark: outcome.mark, columns: outcome.columns } };
+      // A range without rows says nothing of the rest of the table.
+      return { result, mark: request.range ? null : { mark: outcome.mark, columns: outcome.columns } };
     }
     return { result: { ...common(), ...outcome } satisfies TableResult, mark: null };
   } catch (error) {

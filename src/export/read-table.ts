@@ -3,7 +3,7 @@
 import type pg from 'pg';
 import { TidemarkError } from '../model/error.ts';
 import type { Mark } from '../model/mark.ts';
-import type { UnfitCounts, WrittenColumn } from '../model/run.ts';
+import type { Repeats, UnfitCounts, WrittenColumn } from '../model/run.ts';
 import { displayName } from '../model/table.ts';
 import { describeTables, type SourceTable } from '../postgres/describe.ts';
 import { openSnapshot, type Snapshot, stillRunning } from '../postgres/snapshot.ts';
@@ -14,7 +14,7 @@ import type { RawWriter } from './raw-writer.ts';
 import type { ExportDeps, TableWork } from './work.ts';
 
 /** What is known before the first row. */
-export type Read = { plan: ColumnPlan; snapshot: Snapshot; full: boolean };
+export type Read = { plan: ColumnPlan; snapshot: Snapshot; full: boolean; repeats?: Repeats };
 
 export type ReadOutcome = {
   writer: RawWriter;
@@ -80,7 +80,7 @@ export async function readTable(
 }
 
 /** The table as the run's transaction sees it: described again when it is not what it was when the command began. */
-async function currentTable(
+export async function currentTable(
   { source, log }: ExportDeps,
   client: pg.ClientBase,
   work: TableWork,

@@ -3,6 +3,7 @@
 import type { Logger } from 'pino';
 import type { Lake } from '../lake/lake.ts';
 import type { Mark } from '../model/mark.ts';
+import type { Range } from '../model/range.ts';
 import type { UnfitCounts, WrittenColumn } from '../model/run.ts';
 import type { TableSettings } from '../model/table.ts';
 import type { Compressor } from '../parquet/compressor.ts';
@@ -37,6 +38,8 @@ export type TableWork = {
   mark: Mark | null;
   columns: WrittenColumn[] | null;
   full: boolean;
+  /** Repeats this range of the cursor, and leaves the mark as it is. */
+  range?: Range;
   onProgress: (rows: bigint, bytes: number) => void;
 };
 

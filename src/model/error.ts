@@ -13,6 +13,7 @@ export const ERRORS = {
   FOLDER_CLASH: { exit: 2, retried: false },
   COLUMN_UNKNOWN: { exit: 2, retried: false },
   CURSOR_TYPE: { exit: 2, retried: false },
+  REPEAT_REFUSED: { exit: 2, retried: false },
   LOAD_UNKNOWN: { exit: 2, retried: false },
   SOURCE_UNREACHABLE: { exit: 3, retried: true },
   SOURCE_AUTH: { exit: 3, retried: false },

@@ -6,7 +6,7 @@
 import { sql } from 'kysely';
 import { TidemarkError } from '../model/error.ts';
 import type { Micros } from '../model/mark.ts';
-import { type Prepared, rawPrefix, type UnfitCounts } from '../model/run.ts';
+import { type Prepared, type Repeats, rawPrefix, type UnfitCounts } from '../model/run.ts';
 import { displayName } from '../model/table.ts';
 import type { StateTx } from './database.ts';
 import { holdsLease, type Lease, leaseLost } from './leases.ts';
@@ -21,6 +21,8 @@ export type Plan = {
   snapshotAt: Micros;
   /** Whether the whole table is exported. */
   full: boolean;
+  /** Of a run that repeats a range: the mark stays. */
+  repeats?: Repeats;
 };
 
 /** A new run's number. Numbers may be left out, never repeated. */
@@ -46,6 +48,7 @@ export async function planRun(tx: StateTx, lease: Lease, run: bigint, plan: Plan
       load_date: plan.loadDate,
       snapshot_at: instantText(plan.snapshotAt),
       is_full: plan.full,
+      repeats: plan.repeats ? JSON.stringify(plan.repeats) : null,
     })
     // There already: the connection was lost after the commit of the first attempt.
     .onConflict((conflict) => conflict.column('run').doNothing())
@@ -111,7 +114,8 @@ export async function commitRun(tx: StateTx, lease: Lease, run: bigint): Promise
     update ${tableIn(tx.schema, 'source_table')} t
     set mark = r.next_mark, columns = r.next_columns, mark_run = r.run, unfit = ${JSON.stringify(unfit)}::jsonb,
         raw_files = t.raw_files + r.files, raw_bytes = t.raw_bytes + r.bytes, raw_rows = t.raw_rows + r.rows,
-        last_checked_at = ${now}, failed_run = null
+        last_checked_at = case when r.repeats is null then ${now} else t.last_checked_at end,
+        failed_run = case when r.repeats is null then null else t.failed_run end
     from ${tableIn(tx.schema, 'run')} r
     where r.run = ${run} and t.id = r.table_id`.execute(tx.db);
   await tx.db
