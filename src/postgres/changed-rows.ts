@@ -58,7 +58,13 @@ export function selectChangedRows(query: ChangedRows): string {
     .select([...query.columns.map((c, i) => selected(c.name, c.selection).as(`c${i}`)), sql.ref('t.xmin').as('x')]);
   const { cursor, since } = query;
   const column = cursor && sql`t.${sql.id(cursor.column)}`;
-  if (since) {
+  if (cursor && query.between) {
+    const { from, to } = query.between;
+    // A date is compared with an instant of a day as Postgres does: by its midnight.
+    const type = sql.raw(cursor.type === 'date' ? 'timestamp' : cursor.type);
+    select = select.where(sql<boolean>`${column} >= ${sql.lit(from)}::${type}`);
+    if (to !== null) select = select.where(sql<boolean>`${column} < ${sql.lit(to)}::${type}`);
+  } else if (since) {
     const prefilter = atOrAboveFloor(since.floor, cursor);
     if (prefilter) select = select.where(prefilter);
     for (const condition of unseen(since, query.xmax)) select = select.where(condition);
