@@ -6,11 +6,13 @@ import type { Range } from '../model/range.ts';
 import type { TableName, TableSettings } from '../model/table.ts';
 import { selectChangedRows } from '../postgres/changed-rows.ts';
 import { describeTables } from '../postgres/describe.ts';
+import { leafChoices } from '../postgres/leaves.ts';
 import { rowsOf } from '../postgres/query.ts';
 import { instantText } from '../postgres/render.ts';
 import { openSnapshot } from '../postgres/snapshot.ts';
 import type { Source } from '../postgres/source.ts';
 import { sourceError } from '../postgres/source-error.ts';
+import { chooseRows } from './choose-rows.ts';
 import { planColumns } from './column-plan.ts';
 import { cursorBounds, exportedBefore } from './repeat-range.ts';
 
@@ -41,16 +43,20 @@ export async function dryRun(
       const [table] = await describeTables(client, [settings.name], source.types);
       if (!table) throw Object.assign(new Error('no such table'), { code: '42P01' });
       const plan = planColumns(table, settings, facts.moneyScale);
-      const snapshot = await openSnapshot(client, table, source.statementTimeoutMs);
+      const snapshot = await openSnapshot(client, table, source.statementTimeoutMs, facts.history);
       if (range) exportedBefore(settings.name, mark);
       const between = range ? cursorBounds(settings.name, plan, range) : undefined;
-      const since = full || range ? null : mark;
+      const { leaves, history, at } = snapshot;
+      const choice = chooseRows({ previous: mark, full, leaves, history, at, hasCursor: plan.cursor !== null });
+      const since = range ? null : choice.since;
+      const apart = range ? [] : await leafChoices(client, choice.apart);
       const { where, start } = settings;
       const columns = plan.columns.map((column) => ({ name: column.source, selection: column.selection }));
       const query = selectChangedRows({
         table: settings.name,
         columns,
         since,
+        apart,
         between,
         xmax: snapshot.xmax,
         cursor: plan.cursor,

@@ -5,6 +5,7 @@ import type { Mark, Micros } from '../model/mark.ts';
 import type { Look } from '../postgres/look.ts';
 
 export type RunFacts = {
+  /** What the run began from; null: nothing, or ids of another history. */
   previous: Mark | null;
   look: Pick<Look, 'clock' | 'oldestStart' | 'hidden' | 'prepared' | 'finished'>;
   snapshot: { xmin: bigint; at: Micros };
@@ -14,6 +15,10 @@ export type RunFacts = {
   watermark: string | null;
   lateMs: number;
   marginMs: number;
+  /** As the run's transaction found them. */
+  leaves: Mark['leaves'];
+  history: Mark['history'];
+  doubt: Mark['doubt'];
 };
 
 export function nextMark(facts: RunFacts): Mark {
@@ -27,6 +32,9 @@ export function nextMark(facts: RunFacts): Mark {
     watermark: facts.watermark,
     at: snapshot.at,
     prepared,
+    leaves: facts.leaves,
+    history: facts.history,
+    doubt: facts.doubt,
   };
 }
 

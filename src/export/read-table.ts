@@ -6,7 +6,9 @@ import type { Mark } from '../model/mark.ts';
 import type { Repeats, UnfitCounts, WrittenColumn } from '../model/run.ts';
 import { displayName } from '../model/table.ts';
 import { describeTables, type SourceTable } from '../postgres/describe.ts';
+import { leafChoices } from '../postgres/leaves.ts';
 import { openSnapshot, type Snapshot, stillRunning } from '../postgres/snapshot.ts';
+import { type Choice, chooseRows } from './choose-rows.ts';
 import { type ColumnPlan, checkSchemaChange, planColumns, writtenColumns } from './column-plan.ts';
 import { copyRows } from './copy-rows.ts';
 import { nextMark } from './next-mark.ts';
@@ -23,6 +25,8 @@ export type ReadOutcome = {
   rows: bigint;
   lateRows: bigint;
   unfit: UnfitCounts;
+  /** Why the ids of the mark meant nothing; absent: they did. */
+  changed?: string;
 };
 
 /** Resolves when the last row was handed to the writer and the transaction is over; the writer may still be uploading. */
@@ -45,16 +49,26 @@ export async function readTable(
   return source.use(async (client) => {
     const look = await source.look(client, previous?.seen ?? [], deps.now());
     await deps.step('looked');
-    const snapshot = await openSnapshot(client, work.table, source.statementTimeoutMs);
+    const snapshot = await openSnapshot(client, work.table, source.statementTimeoutMs, facts.history);
     const table = await currentTable(deps, client, work, snapshot);
     const plan = table === work.table ? expected : planOf(table);
-    const full = work.full || previous === null;
+    const { leaves, history, at } = snapshot;
+    const choice = chooseRows({ previous, full: work.full, leaves, history, at, hasCursor: plan.cursor !== null });
+    tell(deps, work, choice);
+    const { full, since } = choice;
+    const apart = await leafChoices(client, choice.apart);
     const writer = openWriter({ plan, snapshot, full });
-    const since = full ? null : previous;
     const copied = await copyRows(
       client,
       work,
-      { plan, snapshot, finished: look.finished, rows: { since }, trustText: facts.trustText, groups: deps.groups },
+      {
+        plan,
+        snapshot,
+        finished: look.finished,
+        rows: { since, apart },
+        trustText: facts.trustText,
+        groups: deps.groups,
+      },
       writer,
       signal,
     );
@@ -63,20 +77,42 @@ export async function readTable(
     return {
       writer,
       mark: nextMark({
-        previous,
+        previous: choice.base,
         look,
         snapshot,
         carried,
         watermark: copied.watermark ?? previous?.watermark ?? null,
         lateMs: work.settings.lateMs,
         marginMs: work.settings.marginMs,
+        leaves,
+        history,
+        doubt: choice.doubt,
       }),
+      changed: choice.changed ?? undefined,
       columns: writtenColumns(plan),
       rows: copied.rows,
       lateRows: full ? 0n : copied.lateRows,
       unfit: copied.unfit,
     };
   }, signal);
+}
+
+/** Says why a run brings more than what was changed. */
+function tell({ log }: ExportDeps, { settings, mark, full }: TableWork, choice: Choice): void {
+  const table = displayName(settings.name);
+  if (choice.changed !== null) {
+    const what = choice.full ? 'every row is exported' : 'rows above the floor are exported, some of them again';
+    log.warn({ table, why: choice.changed }, `the source has another history: ${what}`);
+  } else if (choice.full && mark !== null && !full) {
+    log.info({ table }, 'the table was made anew: every row is exported');
+  }
+  for (const { leaf, rule } of choice.apart) {
+    const what =
+      rule === 'all'
+        ? 'a partition is new: its rows are exported'
+        : 'a partition was written anew: its rows are looked at';
+    log.info({ table, partition: leaf.oid }, what);
+  }
 }
 
 /** The table as the run's transaction sees it: described again when it is not what it was when the command began. */

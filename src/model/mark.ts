@@ -10,6 +10,12 @@ export type Micros = bigint;
 /** 64-bit transaction ids from `from` up to, but not including, `to`. */
 export type IdRange = { from: bigint; to: bigint };
 
+/** A partition that holds rows, or a table that has none. `filenode` changes with TRUNCATE and whatever writes all rows anew. */
+export type Leaf = { oid: number; filenode: number };
+
+/** Whose transaction ids a mark speaks of, and how far they were. Null: the server did not tell; what is unknown never counts as changed. */
+export type History = { system: string | null; timeline: number | null; lsn: bigint | null; xmax: bigint };
+
 export type Mark = {
   /** The snapshot's xmin: every id below it was finished, and what it wrote is exported. */
   xmin: bigint;
@@ -23,4 +29,10 @@ export type Mark = {
   at: Micros;
   /** Prepared transactions that were open, each with the floor of the run that first saw it (null: unknown). */
   prepared: { id: bigint; floor: Micros | null }[];
+  /** What held the table's rows, by oid; null: a run before they were noted left this mark. */
+  leaves: Leaf[] | null;
+  /** Null: likewise. */
+  history: History | null;
+  /** Since a run that found another history: what the lake holds may be more than the source. A full run ends it. */
+  doubt: { at: Micros; why: string } | null;
 };

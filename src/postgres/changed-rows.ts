@@ -25,6 +25,8 @@ export type CursorBounds = { from: string; to: string | null };
 export type RowChoice = {
   /** What the last run left; null: every row. */
   since: Pick<Mark, 'xmin' | 'seen' | 'floor'> | null;
+  /** Partitions that are read by another rule; only with `since`. */
+  apart?: LeafChoice[];
   /** Rows of this range alone, whatever was exported; a NULL cursor lies in none. */
   between?: CursorBounds;
   /** Only rows that a run since this mark would leave out: what the run that leaves the mark has to bring. */
@@ -33,6 +35,16 @@ export type RowChoice = {
   blocks?: Blocks;
   /** Only rows of these leaves (oids). */
   onlyLeaves?: number[];
+};
+
+/** `all`: every row, as a first run would (the partition is new); `ids`: the cursor is not asked (it was written anew). */
+export type LeafChoice = {
+  rule: 'all' | 'ids';
+  oid: number;
+  /** Its own name; null: it may be read through the table alone. */
+  name: TableName | null;
+  /** Its partition constraint, by which Postgres leaves the others out; null: it has none. */
+  constraint: string | null;
 };
 
 export type ChangedRows = RowChoice & {
@@ -52,24 +64,56 @@ export function copyChangedRows(query: ChangedRows): string {
   return `copy (${selectChangedRows(query)}) to stdout (format binary)`;
 }
 
+/** To plan a branch for each of more partitions takes longer than to read all of them once. */
+const MOST_BRANCHES = 50;
+
 export function selectChangedRows(query: ChangedRows): string {
+  const { since, table } = query;
+  const apart = since ? (query.apart ?? []) : [];
+  if (!since || apart.length === 0) return selectRows(query, since, tableId(table), []);
+  const among = (leaves: LeafChoice[]) => sql.raw(`'{${leaves.map(({ oid }) => oid).join(',')}}'::pg_catalog.oid[]`);
+  // A branch each, not `or t.tableoid = …`: with that no partition's index would serve.
+  const branches = [selectRows(query, since, tableId(table), [sql<boolean>`t.tableoid <> all(${among(apart)})`])];
+  for (const rule of ['all', 'ids'] as const) {
+    const by = rule === 'all' ? null : { ...since, floor: null };
+    const leaves = apart.filter((leaf) => leaf.rule === rule);
+    if (leaves.length > MOST_BRANCHES) {
+      branches.push(selectRows(query, by, tableId(table), [sql<boolean>`t.tableoid = any(${among(leaves)})`]));
+      continue;
+    }
+    for (const { name, oid, constraint } of leaves) {
+      const only = [sql<boolean>`t.tableoid = ${sql.raw(String(oid))}`];
+      if (constraint !== null) only.unshift(sql<boolean>`(${sql.raw(constraint)})`);
+      branches.push(
+        name ? selectRows(query, by, sql`only ${tableId(name)}`, []) : selectRows(query, by, tableId(table), only),
+      );
+    }
+  }
+  return branches.join(' union all ');
+}
+
+function selectRows(
+  query: ChangedRows,
+  since: RowChoice['since'],
+  from: RawBuilder<unknown>,
+  only: RawBuilder<boolean>[],
+): string {
   let select = builder
-    .selectFrom(sql`${tableId(query.table)}`.as('t'))
+    .selectFrom(sql`${from}`.as('t'))
     .select([...query.columns.map((c, i) => selected(c.name, c.selection).as(`c${i}`)), sql.ref('t.xmin').as('x')]);
-  const { cursor, since } = query;
+  for (const condition of only) select = select.where(condition);
+  const { cursor, between } = query;
   const column = cursor && sql`t.${sql.id(cursor.column)}`;
-  if (cursor && query.between) {
-    const { from, to } = query.between;
-    // A date is compared with an instant of a day as Postgres does: by its midnight.
-    const type = sql.raw(cursor.type === 'date' ? 'timestamp' : cursor.type);
-    select = select.where(sql<boolean>`${column} >= ${sql.lit(from)}::${type}`);
-    if (to !== null) select = select.where(sql<boolean>`${column} < ${sql.lit(to)}::${type}`);
-  } else if (since) {
+  const value = (text: string) => sql`${sql.lit(text)}::${sql.raw(cursor!.type)}`;
+  if (since) {
     const prefilter = atOrAboveFloor(since.floor, cursor);
     if (prefilter) select = select.where(prefilter);
     for (const condition of unseen(since, query.xmax)) select = select.where(condition);
+  } else if (cursor && between) {
+    select = select.where(sql<boolean>`${column} >= ${value(between.from)}`);
+    if (between.to !== null) select = select.where(sql<boolean>`${column} < ${value(between.to)}`);
   } else if (cursor && query.start !== null) {
-    const least = sql<boolean>`${column} >= ${sql.lit(query.start)}::${sql.raw(cursor.type)}`;
+    const least = sql<boolean>`${column} >= ${value(query.start)}`;
     select = select.where(cursor.notNull ? least : sql<boolean>`(${least} or ${column} is null)`);
   }
   for (const condition of partOf(query)) select = select.where(condition);
@@ -90,7 +134,8 @@ function unseen({ xmin, seen }: Pick<Mark, 'xmin' | 'seen'>, xmax: bigint): RawB
   // 64 bits wide, not age(): frozen rows keep their raw xmin, and past 2^31 transactions age() stands still.
   const max = sql.raw(String(xmax));
   const id = sql`(${max} - ((${max} - t.xmin::text::int8) & 4294967295))`;
-  const conditions = [sql<boolean>`${id} >= ${sql.raw(String(xmin))}`];
+  // Zero: of another history, where ids are not asked. (One from 2^32 transactions ago would come out negative.)
+  const conditions = xmin > 0n ? [sql<boolean>`${id} >= ${sql.raw(String(xmin))}`] : [];
   if (seen.length > 0) conditions.push(sql<boolean>`not (${id} <@ ${sql.lit(formatRanges(seen))}::int8multirange)`);
   return conditions;
 }

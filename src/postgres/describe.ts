@@ -33,7 +33,7 @@ export function columnList(oid: RawBuilder<unknown>): RawBuilder<string> {
  */
 export function leavesOf(oid: RawBuilder<unknown>): RawBuilder<unknown> {
   return sql`(with recursive tree(oid) as (select ${oid} union all
-      select i.inhrelid from pg_catalog.pg_inherits i join tree on i.inhparent = tree.oid)
+      select i.inhrelid from pg_catalog.pg_inherits i join tree on i.inhparent = tree.oid where not i.inhdetachpending)
     select c.* from tree join pg_catalog.pg_class c on c.oid = tree.oid where c.relkind <> 'p')`;
 }
 

@@ -5,9 +5,11 @@
 
 import { type RawBuilder, sql } from 'kysely';
 import type pg from 'pg';
-import type { Micros } from '../model/mark.ts';
+import type { History, Leaf, Micros } from '../model/mark.ts';
 import type { TableName } from '../model/table.ts';
 import { columnList } from './describe.ts';
+import { type HistoryAsks, historyColumns, NO_HISTORY, parseHistory } from './history.ts';
+import { leafList, parseLeaves } from './leaves.ts';
 import { epochMicros, rowsOf, tableId, textOf } from './query.ts';
 
 export type Snapshot = {
@@ -21,6 +23,10 @@ export type Snapshot = {
   at: Micros;
   /** The table's columns as describe.ts lists them; null when the table is gone. */
   columnList: string | null;
+  /** What holds its rows now; ascending. */
+  leaves: Leaf[];
+  /** Which server this is, as far as it says. */
+  history: History;
 };
 
 /** How long we wait for a table that somebody has locked, in milliseconds. Our waiting request holds up everybody behind it. */
@@ -54,6 +60,7 @@ export async function openSnapshot(
   client: pg.ClientBase,
   table: { name: TableName; oid: number },
   statementTimeoutMs: number,
+  asks: HistoryAsks = NO_HISTORY,
 ): Promise<Snapshot> {
   const settings = {
     ...SETTINGS,
@@ -73,11 +80,11 @@ export async function openSnapshot(
     textOf(sql`select pg_catalog.set_config('client_encoding',
       case pg_catalog.current_setting('server_encoding') when 'SQL_ASCII' then 'SQL_ASCII' else 'UTF8' end, true)`),
     textOf(sql`select pg_catalog.pg_snapshot_xmin(s)::text as xmin, pg_catalog.pg_snapshot_xmax(s)::text as xmax, s::text as snapshot,
-      ${epochMicros('pg_catalog.clock_timestamp()')}::text as at,
-      (select c.oid::pg_catalog.int8::text from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-        where n.nspname = ${literal(table.name.schema)} and c.relname = ${literal(table.name.table)}) as oid,
-      ${columnList(sql.lit(table.oid))} as columns
-      from pg_catalog.pg_current_snapshot() s`),
+      ${epochMicros('pg_catalog.clock_timestamp()')}::text as at, c.oid::pg_catalog.int8::text as oid,
+      ${columnList(sql.lit(table.oid))} as columns, ${leafList(sql`c.oid`)} as leaves, ${historyColumns(asks)}
+      from pg_catalog.pg_current_snapshot() s
+      left join (pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace)
+        on n.nspname = ${literal(table.name.schema)} and c.relname = ${literal(table.name.table)}`),
   ];
   const results = (await client.query(statements.join(';\n'))) as unknown as pg.QueryResult[];
   const row = results.at(-1)!.rows[0];
@@ -91,6 +98,8 @@ export async function openSnapshot(
       .map(BigInt),
     at: BigInt(row.at),
     columnList: Number(row.oid) === table.oid ? row.columns : null,
+    leaves: parseLeaves(row.leaves),
+    history: { ...parseHistory(row), xmax: BigInt(row.xmax) },
   };
 }
 

@@ -7,6 +7,7 @@ import { sql } from 'kysely';
 import type pg from 'pg';
 import type { IdRange } from '../model/mark.ts';
 import { disconnect } from './connect.ts';
+import { type HistoryAsks, whatServerTells } from './history.ts';
 import { type Look, lookAtActivity } from './look.ts';
 import { rowsOf } from './query.ts';
 import { TypeCatalog } from './type-catalog.ts';
@@ -19,7 +20,7 @@ export type SourceOptions = {
 };
 
 /** What holds for the whole server and does not change under us. */
-export type ServerFacts = { version: number; moneyScale: number; trustText: boolean };
+export type ServerFacts = { version: number; moneyScale: number; trustText: boolean; history: HistoryAsks };
 
 /** How old a look at activity may be: an older one is right too, its floor is only lower. In milliseconds. */
 const LOOK_FRESH_MS = 3_000;
@@ -180,5 +181,6 @@ async function readFacts(client: pg.ClientBase): Promise<ServerFacts> {
       select pg_catalog.current_setting('server_version_num') as version, pg_catalog.scale(0::money::numeric) as money,
         pg_catalog.current_setting('server_encoding') as encoding`,
   );
-  return { version: Number(row.version), moneyScale: row.money, trustText: row.encoding !== 'SQL_ASCII' };
+  const history = await whatServerTells(client);
+  return { version: Number(row.version), moneyScale: row.money, trustText: row.encoding !== 'SQL_ASCII', history };
 }

@@ -1,7 +1,7 @@
 /** The mark as JSON that a person can read and that gives every id and microsecond back exactly: no number in it, only text. */
 
 import { TidemarkError } from '../model/error.ts';
-import type { IdRange, Mark, Micros } from '../model/mark.ts';
+import type { History, IdRange, Mark, Micros } from '../model/mark.ts';
 
 /** `seen` is the text of an int8multirange; instants are ISO 8601 in UTC with six digits after the point. */
 export type MarkJson = {
@@ -11,6 +11,10 @@ export type MarkJson = {
   watermark: string | null;
   at: string;
   prepared: { id: string; floor: string | null }[];
+  /** Filenodes by oid. Absent, as is history: noted by an older tidemark. */
+  leaves?: Record<string, string>;
+  history?: { system: string | null; timeline: string | null; lsn: string | null; xmax: string };
+  doubt?: { at: string; why: string };
 };
 
 export function markToJson(mark: Mark): MarkJson {
@@ -24,6 +28,23 @@ export function markToJson(mark: Mark): MarkJson {
       id: String(id),
       floor: floor === null ? null : instantText(floor),
     })),
+    ...(mark.leaves && { leaves: Object.fromEntries(mark.leaves.map(({ oid, filenode }) => [oid, String(filenode)])) }),
+    ...(mark.history && { history: historyToJson(mark.history) }),
+    ...(mark.doubt && { doubt: { at: instantText(mark.doubt.at), why: mark.doubt.why } }),
+  };
+}
+
+function historyToJson({ system, timeline, lsn, xmax }: History): MarkJson['history'] {
+  const text = (value: bigint | number | null) => (value === null ? null : String(value));
+  return { system, timeline: text(timeline), lsn: text(lsn), xmax: String(xmax) };
+}
+
+function historyFromJson({ system, timeline, lsn, xmax }: NonNullable<MarkJson['history']>): History {
+  return {
+    system,
+    timeline: timeline === null ? null : Number(timeline),
+    lsn: lsn === null ? null : BigInt(lsn),
+    xmax: BigInt(xmax),
   };
 }
 
@@ -40,6 +61,11 @@ export function markFromJson(json: MarkJson): Mark {
         id: BigInt(id),
         floor: floor === null ? null : parseInstant(floor),
       })),
+      leaves: json.leaves
+        ? Object.entries(json.leaves).map(([oid, filenode]) => ({ oid: Number(oid), filenode: Number(filenode) }))
+        : null,
+      history: json.history ? historyFromJson(json.history) : null,
+      doubt: json.doubt ? { at: parseInstant(json.doubt.at), why: json.doubt.why } : null,
     };
   } catch (cause) {
     throw new TidemarkError('STATE_FAILED', 'a mark in the state store cannot be read', {

@@ -121,6 +121,9 @@ export class ModelExporter {
       watermark: String(rows.reduce((most, { cursor }) => (cursor! > most ? cursor! : most), watermarkOf(previous))),
       lateMs: 3_600_000,
       marginMs: 0,
+      leaves: null,
+      history: null,
+      doubt: null,
     });
     if (this.#weakness === 'activity after the snapshot') mark.floor = this.#lateFloor(mark.floor);
     if (this.#weakness === 'seen set forgotten') mark.seen = [];

@@ -20,4 +20,18 @@ export const anyMark: fc.Arbitrary<Mark> = fc.record({
   watermark: fc.option(fc.constantFrom('infinity', '2026-07-01 09:30:00.123457+00', '0044-03-15 00:00:00+00 BC')),
   at: clock,
   prepared: fc.array(fc.record({ id, floor: fc.option(clock) }), { maxLength: 3 }),
+  leaves: fc.option(
+    fc
+      .uniqueArray(fc.integer({ min: 1, max: 0xffff_ffff }), { maxLength: 5 })
+      .map((oids) => oids.sort((a, b) => a - b).map((oid) => ({ oid, filenode: oid % 1000 }))),
+  ),
+  history: fc.option(
+    fc.record({
+      system: fc.option(fc.constant('7571000000000000001')),
+      timeline: fc.option(fc.nat(100)),
+      lsn: fc.option(id),
+      xmax: id,
+    }),
+  ),
+  doubt: fc.option(fc.record({ at: clock, why: fc.constant('the source is another system') })),
 });

@@ -52,6 +52,9 @@ export const MARK: Mark = {
   watermark: '2026-07-01 09:59:59.999999+00',
   at: 1_782_900_000_123_456n,
   prepared: [{ id: 9_007_199_254_740_994n, floor: null }],
+  leaves: [{ oid: 16_384, filenode: 16_390 }],
+  history: { system: '7571000000000000001', timeline: 1, lsn: 9_007_199_254_740_995n, xmax: 9_007_199_254_740_996n },
+  doubt: null,
 };
 
 /** What a run of `rows` rows in two files leaves. */

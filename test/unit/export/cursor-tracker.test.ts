@@ -14,6 +14,9 @@ const mark = (at: bigint, watermark: string | null): Mark => ({
   watermark,
   at,
   prepared: [],
+  leaves: null,
+  history: null,
+  doubt: null,
 });
 
 function microsColumn(values: bigint[]): ColumnData {

@@ -1,0 +1,80 @@
+/**
+ * Which rows a run brings, from the last mark and from what the table and the server are now. Pure.
+ * Invariant: a mark's ids are compared with those of the history that they come from, and its floor counts only for
+ * partitions that were there when it was set and were not written anew since.
+ */
+
+import type { History, Leaf, Mark } from '../model/mark.ts';
+import type { LeafChoice } from '../postgres/changed-rows.ts';
+
+export type Choice = {
+  /** Every row, as a first run. */
+  full: boolean;
+  /** What the rows are compared with; null exactly when full. */
+  since: Mark | null;
+  /** Partitions that are read by another rule than the rest. */
+  apart: { leaf: Leaf; rule: LeafChoice['rule'] }[];
+  /** What the next mark is made from. */
+  base: Mark | null;
+  /** Why the mark's ids mean nothing here; null: they do. */
+  changed: string | null;
+  doubt: Mark['doubt'];
+};
+
+export type Situation = {
+  previous: Mark | null;
+  /** The user wants every row. */
+  full: boolean;
+  leaves: Leaf[];
+  history: History;
+  /** The snapshot's clock. */
+  at: bigint;
+  hasCursor: boolean;
+};
+
+/** Beyond so many, a branch of the query for each would cost more than a scan. */
+const MOST_APART = 50;
+
+export function chooseRows({ previous, full, leaves, history, at, hasCursor }: Situation): Choice {
+  if (previous === null) return { full: true, since: null, apart: [], base: null, changed: null, doubt: null };
+  const changed = previous.history && historyChange(previous.history, history);
+  // Ids, and what is known of prepared ones, belong to the other history; so does its clock.
+  const base = changed === null ? previous : null;
+  const whole: Choice = { full: true, since: null, apart: [], base, changed, doubt: null };
+  if (full || isReplaced(previous.leaves, leaves)) return whole;
+  const byFloor = hasCursor && previous.floor !== null;
+  if (changed !== null && !byFloor) return whole;
+  const since = changed === null ? previous : { ...previous, xmin: 0n, seen: [] };
+  const doubt = changed === null ? previous.doubt : { at, why: changed };
+  const known = new Map(previous.leaves?.map(({ oid, filenode }) => [oid, filenode]));
+  const isNew = ({ oid }: Leaf) => previous.leaves !== null && !known.has(oid);
+  // On another system the same file has another number.
+  const sameSystem = previous.history?.system == null || previous.history.system === history.system;
+  const isRewritten = ({ oid, filenode }: Leaf) => sameSystem && known.has(oid) && known.get(oid) !== filenode;
+  const added = leaves.filter(isNew).map((leaf) => ({ leaf, rule: 'all' as const }));
+  const rewritten = byFloor ? leaves.filter(isRewritten) : [];
+  if (rewritten.length > MOST_APART || (rewritten.length > 0 && rewritten.length + added.length === leaves.length)) {
+    if (changed !== null) return whole;
+    return { full: false, since: { ...since, floor: null }, apart: added, base, changed, doubt };
+  }
+  const apart = [...added, ...rewritten.map((leaf) => ({ leaf, rule: 'ids' as const }))];
+  return { full: false, since, apart, base, changed, doubt };
+}
+
+/** Nothing is left of what the mark speaks of: the table was dropped and made again, or another has its name now. */
+function isReplaced(before: Leaf[] | null, now: Leaf[]): boolean {
+  if (before === null || now.length === 0) return false;
+  const known = new Set(before.map(({ oid }) => oid));
+  return !now.some(({ oid }) => known.has(oid));
+}
+
+/** In a few words what shows that ids mean something else now; null: nothing does. */
+export function historyChange(before: History, now: History): string | null {
+  const differs = <T>(a: T | null, b: T | null) => a !== null && b !== null && a !== b;
+  if (differs(before.system, now.system)) return 'the source is another system';
+  // Before the positions: a standby that was promoted has both.
+  if (differs(before.timeline, now.timeline))
+    return `the source is on timeline ${now.timeline} instead of ${before.timeline}`;
+  if (before.lsn !== null && now.lsn !== null && now.lsn < before.lsn) return 'the position in the WAL went back';
+  return now.xmax < before.xmax ? 'transaction ids went back' : null;
+}

@@ -1,0 +1,62 @@
+/**
+ * Which server's history the transaction ids belong to: the system, its timeline, how far the WAL was. Invariant: a server
+ * that does not answer one of the questions (managed ones replace parts of Postgres) is asked the others alone.
+ */
+
+import { type RawBuilder, sql } from 'kysely';
+import type pg from 'pg';
+import type { History } from '../model/mark.ts';
+
+/** Which of the questions the server answers. */
+export type HistoryAsks = { system: boolean; timeline: boolean; lsn: boolean };
+
+export const NO_HISTORY: HistoryAsks = { system: false, timeline: false, lsn: false };
+
+const SYSTEM = `(select system_identifier::text from pg_catalog.pg_control_system())`;
+
+// pg_control_checkpoint has the old timeline for seconds after a promotion, so it is asked on a standby alone, where the WAL
+// cannot be named and the receiver may be hidden from the role or not run at all.
+const TIMELINE = `case when pg_catalog.pg_is_in_recovery() then (select greatest(
+      (select received_tli from pg_catalog.pg_stat_get_wal_receiver()),
+      (select timeline_id from pg_catalog.pg_control_checkpoint()),
+      (select min_recovery_end_timeline from pg_catalog.pg_control_recovery())))
+    else ('x' || pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int
+    end::text`;
+
+/** Where the WAL is: inserted on a primary, replayed on a standby. */
+const LSN = `(case when pg_catalog.pg_is_in_recovery() then pg_catalog.pg_last_wal_replay_lsn()
+    else pg_catalog.pg_current_wal_insert_lsn() end - '0/0'::pg_catalog.pg_lsn)::text`;
+
+const QUESTIONS: Record<keyof HistoryAsks, string> = { system: SYSTEM, timeline: TIMELINE, lsn: LSN };
+
+/** Columns `system`, `timeline` and `lsn` of a select; NULL what is not asked. */
+export function historyColumns(asks: HistoryAsks): RawBuilder<unknown> {
+  const names = Object.keys(QUESTIONS) as (keyof HistoryAsks)[];
+  return sql.raw(names.map((name) => `${asks[name] ? QUESTIONS[name] : 'null::text'} as "${name}"`).join(', '));
+}
+
+export function parseHistory(row: {
+  system: string | null;
+  timeline: string | null;
+  lsn: string | null;
+}): Omit<History, 'xmax'> {
+  return {
+    system: row.system,
+    timeline: row.timeline === null ? null : Number(row.timeline),
+    lsn: row.lsn === null ? null : BigInt(row.lsn),
+  };
+}
+
+/** Asks each by itself, outside of a transaction. Throws only when the connection is lost. */
+export async function whatServerTells(client: pg.ClientBase): Promise<HistoryAsks> {
+  const asks = { ...NO_HISTORY };
+  for (const name of Object.keys(QUESTIONS) as (keyof HistoryAsks)[]) {
+    try {
+      await client.query(`select ${QUESTIONS[name]}`);
+      asks[name] = true;
+    } catch (error) {
+      if (!/^[0-9A-Z]{5}$/.test((error as { code?: string }).code ?? '')) throw error;
+    }
+  }
+  return asks;
+}

@@ -1,0 +1,50 @@
+/** What holds a table's rows: itself, its partitions, its children. Looked at inside the run's transaction, after the lock. */
+
+import { type RawBuilder, sql } from 'kysely';
+import type pg from 'pg';
+import type { Leaf } from '../model/mark.ts';
+import type { LeafChoice } from './changed-rows.ts';
+import { leavesOf } from './describe.ts';
+import { rowsOf } from './query.ts';
+
+/** `[[oid, filenode] …]` of the table with that OID, as text. A catalog that is mapped has its filenode elsewhere than in pg_class. */
+export function leafList(oid: RawBuilder<unknown>): RawBuilder<string> {
+  return sql<string>`(select coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(l.oid::pg_catalog.int8,
+      coalesce(pg_catalog.pg_relation_filenode(l.oid), 0)::pg_catalog.int8) order by l.oid), '[]')::text
+    from ${leavesOf(oid)} l)`;
+}
+
+export function parseLeaves(text: string): Leaf[] {
+  return (JSON.parse(text) as [number, number][]).map(([oid, filenode]) => ({ oid, filenode }));
+}
+
+/**
+ * How each of the leaves is best read apart. A leaf without a single block is left out: what is written to it later is
+ * found like any other change.
+ */
+export async function leafChoices(
+  client: pg.ClientBase,
+  apart: { leaf: Leaf; rule: LeafChoice['rule'] }[],
+): Promise<LeafChoice[]> {
+  if (apart.length === 0) return [];
+  // By its own name where the role may: the table's grant holds for its partitions only through the table, and a policy of
+  // the partition's own would be refused.
+  const rows = await rowsOf(
+    client,
+    sql<{ oid: number; schema: string; table: string; readable: boolean; constraint: string | null }>`
+      select c.oid, n.nspname as schema, c.relname as table, pg_catalog.pg_get_partition_constraintdef(c.oid) as constraint,
+        pg_catalog.has_table_privilege(c.oid, 'SELECT') and pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+          and not pg_catalog.row_security_active(c.oid) as readable
+      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      where c.oid = any(${apart.map(({ leaf }) => leaf.oid)}::pg_catalog.oid[])
+        and pg_catalog.pg_relation_size(c.oid) > 0
+      order by c.oid`,
+  );
+  const rules = new Map(apart.map(({ leaf, rule }) => [leaf.oid, rule]));
+  return rows.map(({ oid, schema, table, readable, constraint }) => ({
+    rule: rules.get(oid)!,
+    oid,
+    name: readable ? { schema, table } : null,
+    constraint,
+  }));
+}
