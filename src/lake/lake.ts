@@ -36,6 +36,8 @@ export type Lake = AsyncDisposable & {
   abortUpload(key: string, upload: UploadRef, signal: AbortSignal): Promise<void>;
   /** Aborts every open upload below the prefix, also those of dead processes; returns how many. */
   abortUploads(prefix: string, signal: AbortSignal): Promise<number>;
+  /** Aborts every open upload below the prefix but those with one of these ids; returns which of those are there. */
+  keepUploads(prefix: string, ids: ReadonlySet<string>, signal: AbortSignal): Promise<Set<string>>;
   /** Writes a small object once. `exists` when the key is taken; then nothing was written. */
   putIfAbsent(key: string, body: Buffer, signal: AbortSignal): Promise<'created' | 'exists'>;
   /** Writes a small object whole, over what the key may hold: a reader sees the old bytes or the new ones. Resolves once durable. */

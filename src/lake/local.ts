@@ -30,6 +30,7 @@ export function openLocalLake(root: string): Lake {
       await mapped('abort', key, () => removeWithFolders(temporaryPath(root, upload.id), uploads));
     },
     abortUploads: (prefix, signal) => mapped('abort', prefix, () => abortAll(root, prefix, signal)),
+    keepUploads: (prefix, ids, signal) => mapped('abort', prefix, () => keepOpen(root, prefix, ids, signal)),
     async putIfAbsent(key, body, signal) {
       signal.throwIfAborted();
       return mapped('put', key, () => putLocalIfAbsent(root, folders, key, body));
@@ -73,14 +74,28 @@ export function openLocalLake(root: string): Lake {
 
 async function abortAll(root: string, prefix: string, signal: AbortSignal): Promise<number> {
   let count = 0;
-  for await (const id of walk(root, `${UPLOADS}/${prefix}`, signal)) {
-    const key = keyOfTemporary(id);
-    // The prefix may end inside a temporary name: it is a prefix of keys.
-    if (key === null || !key.startsWith(prefix)) continue;
+  for await (const id of openUploads(root, prefix, signal)) {
     await removeWithFolders(temporaryPath(root, id), join(root, UPLOADS));
     count++;
   }
   return count;
+}
+
+async function keepOpen(root: string, prefix: string, ids: ReadonlySet<string>, signal: AbortSignal) {
+  const kept = new Set<string>();
+  for await (const id of openUploads(root, prefix, signal)) {
+    if (ids.has(id)) kept.add(id);
+    else await removeWithFolders(temporaryPath(root, id), join(root, UPLOADS));
+  }
+  return kept;
+}
+
+/** Ids of the uploads begun below the prefix. */
+async function* openUploads(root: string, prefix: string, signal: AbortSignal): AsyncIterable<string> {
+  for await (const id of walk(root, `${UPLOADS}/${prefix}`, signal)) {
+    // The prefix may end inside a temporary name: it is a prefix of keys.
+    if (keyOfTemporary(id)?.startsWith(prefix)) yield id;
+  }
 }
 
 async function headLocal(root: string, key: string): Promise<LakeObject | null> {

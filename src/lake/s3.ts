@@ -23,6 +23,7 @@ export function openS3Lake(at: { bucket: string; prefix: string }, settings: S3S
     completeUpload: (file, owner, signal) => completeS3(s3, file, owner, signal),
     abortUpload: (key, upload, signal) => abortS3Upload(s3, key, upload.id, signal),
     abortUploads: (prefix, signal) => abortAll(s3, prefix, signal),
+    keepUploads: (prefix, ids, signal) => keepOpen(s3, prefix, ids, signal),
     putIfAbsent: (key, body, signal) => putS3(s3, key, body, signal),
     put: (key, body, signal) => overwriteS3(s3, key, body, signal),
     putFile: (key, from, signal) => putS3File(s3, buffers, key, from, signal),
@@ -39,9 +40,21 @@ export function openS3Lake(at: { bucket: string; prefix: string }, settings: S3S
 }
 
 async function abortAll(s3: S3Session, prefix: string, signal: AbortSignal): Promise<number> {
-  // All pages first: some servers count positions, and aborting what was listed would move the rest.
-  const open: { key: string; id: string }[] = [];
-  for await (const each of listUploads(s3, prefix, signal)) open.push(each);
+  const open = await openUploads(s3, prefix, signal);
   for (const { key, id } of open) await abortS3Upload(s3, key, id, signal);
   return open.length;
+}
+
+async function keepOpen(s3: S3Session, prefix: string, ids: ReadonlySet<string>, signal: AbortSignal) {
+  const kept = new Set<string>();
+  for (const { key, id } of await openUploads(s3, prefix, signal)) {
+    if (ids.has(id)) kept.add(id);
+    else await abortS3Upload(s3, key, id, signal);
+  }
+  return kept;
+}
+
+/** All pages, before anything is done: some servers count positions, and aborting what was listed would move the rest. */
+async function openUploads(s3: S3Session, prefix: string, signal: AbortSignal): Promise<{ key: string; id: string }[]> {
+  return Array.fromAsync(listUploads(s3, prefix, signal));
 }

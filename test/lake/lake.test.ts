@@ -166,6 +166,25 @@ describe.each(BACKENDS)('$name', ({ open, anyKey, partSize }) => {
     expect(await keys(lake, 'raw/t/')).toEqual(['raw/t/run-10']);
   });
 
+  test('uploads of a dead process that somebody goes on with stay; the others of the prefix are aborted, and it is told which are gone', async () => {
+    const [first, second] = [
+      await prepare(lake, 'raw/k/run-1-a', [Buffer.from('x')]),
+      await prepare(lake, 'raw/k/run-1-b', [Buffer.from('y')]),
+    ];
+    const expired = await prepare(lake, 'raw/k/run-1-c', [Buffer.from('z')]);
+    await lake.abortUpload(expired.key, expired.upload, never);
+    // Another attempt at a key that is kept.
+    await prepare(lake, 'raw/k/run-1-a', [Buffer.from('other')]);
+    const other = await prepare(lake, 'raw/k/run-2-a', [Buffer.from('not of this run')]);
+    const ids = [first, second, expired].map(({ upload }) => upload.id);
+    expect(await lake.keepUploads('raw/k/run-1-', new Set(ids), never)).toEqual(new Set(ids.slice(0, 2)));
+    await lake.completeUpload(first, ours, never);
+    await lake.completeUpload(second, ours, never);
+    await lake.completeUpload(other, ours, never);
+    expect((await lake.get(first.key, never)).toString()).toBe('x');
+    expect(await lake.abortUploads('raw/k/', never)).toBe(0);
+  });
+
   test('of twenty that put one key at once, one creates it and keeps it', async () => {
     for (let round = 0; round < 5; round++) {
       const key = `staged/t/_delta_log/${String(round).padStart(20, '0')}.json`;

@@ -42,7 +42,8 @@ test('from version 1, with what is in it; a second time there is nothing to do',
   // What the later migrations made, taken back.
   await db.query('drop table tidemark.staged_table; drop index tidemark.run_committed, tidemark.run_full');
   await db.query(`alter table tidemark.source_table drop paused_at, drop paused_by;
-    alter table tidemark.run drop repeats, drop broken`);
+    alter table tidemark.run drop repeats, drop broken, drop chunk_plan;
+    drop table tidemark.run_chunk`);
   await db.query('delete from tidemark.tidemark_migration where version > 1');
   const before = await all();
   expect(before.map((rows) => rows.length)).toEqual([1, 2, 2, 1]);
