@@ -3,11 +3,10 @@
 import os from 'node:os';
 import { asOfFolder } from '../compact/as-of-folder.ts';
 import { compactTables } from '../compact/compact-tables.ts';
-import { SHAPE } from '../compact/plan.ts';
-import type { CompactDeps } from '../compact/work.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { openLake } from '../lake/open.ts';
 import { TidemarkError } from '../model/error.ts';
+import { compactDeps, compactSettings } from './compact-deps.ts';
 import { compactProgress } from './compact-progress.ts';
 import { compactJson, printCompacted } from './compact-result.ts';
 import type { CommandContext } from './context.ts';
@@ -34,28 +33,9 @@ export async function runCompact(options: CompactOptions, context: CommandContex
   const tables = await stagedTables(config, state, options, context.signal);
   await using lake = await openLake(config.lake);
   await using engine = await openEngine(config, lake, context);
-  const deps: CompactDeps = {
-    state,
-    lake,
-    spool: engine.spool,
-    connect: engine.connect,
-    moreMemory: engine.moreMemory,
-    table: (root) => ({
-      lake,
-      root,
-      checkpoints: engine.checkpoints,
-      now: Date.now,
-      warn: (problem) => context.log.warn({ root, code: problem.code, err: problem }, problem.message),
-    }),
-    log: context.log,
-    now: () => performance.now(),
-    clock: Date.now,
-    shape: SHAPE,
-    batchBytes: Math.min(MOST_BATCH_BYTES, Math.floor(config.spool.limitBytes / SPOOL_PARTS)),
-    step: async () => {},
-  };
+  const deps = compactDeps(config, engine, { state, lake, log: context.log });
   const request = {
-    tables: tables.map((table) => ({ ...table, keyIsPrimary: table.key === 'default' })),
+    tables: tables.map(compactSettings),
     optimize: options.optimize ?? false,
     rebuild,
     fullSchema: options.fullSchema ?? false,
@@ -75,11 +55,6 @@ export async function runCompact(options: CompactOptions, context: CommandContex
   context.signal.throwIfAborted();
   return exitCodeOfTables(results, !options.all);
 }
-
-/** Raw bytes of one batch; uncompressed they are about ten times as many, which DuckDB sorts by spilling. */
-const MOST_BATCH_BYTES = 512 * 2 ** 20;
-/** A batch, what DuckDB spills of it, and what is written of it have room in the spool. */
-const SPOOL_PARTS = 10;
 
 function rebuildOf({ rebuild, asOf, optimize }: CompactOptions): { asOf: bigint | null } | null {
   if (asOf !== undefined && !rebuild) {
