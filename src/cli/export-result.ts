@@ -8,6 +8,7 @@ import type { CommandContext } from './context.ts';
 import { errorParts, errorText, printErrors } from './error-output.ts';
 import { formatBytes, formatCount, formatSeconds, formatTable, seconds, toSecond } from './format.ts';
 import { heldJson, heldText } from './held.ts';
+import { HISTORY_HINT } from './remedy.ts';
 
 /** The stable form of `export --json`. */
 export function resultJson(result: TableResult, secrets: readonly string[]) {
@@ -22,6 +23,7 @@ export function resultJson(result: TableResult, secrets: readonly string[]) {
     watermark: result.watermark,
     seconds: seconds(result.seconds),
     ...unfit,
+    ...(result.changed ? { history: 'changed' } : {}),
     ...(result.state === 'held' ? heldJson(result) : {}),
     ...(result.state === 'failed' ? { error: errorParts(result.error, secrets) } : {}),
   };
@@ -47,7 +49,18 @@ export function printResults(results: TableResult[], { out, quiet, secrets }: Co
       );
     }
   }
+  printChanged(results, out);
   printErrors(results, out, secrets);
+}
+
+/** One line for all tables of a reason: after a failover it is the same for each. */
+function printChanged(results: TableResult[], out: CommandContext['out']): void {
+  for (const why of new Set(results.flatMap(({ changed }) => changed ?? []))) {
+    const tables = results.filter(({ changed }) => changed === why);
+    const [{ table }] = tables;
+    out.line(`${tables.length === 1 ? displayName(table) : `${formatCount(tables.length)} tables`}: ${why}`);
+  }
+  if (results.some(({ changed }) => changed)) out.line(`  hint: ${HISTORY_HINT}`);
 }
 
 function resultCells(result: TableResult): string[] {

@@ -17,3 +17,7 @@ export function grantSelect(table: { name: TableName; mayRead: boolean; mayUseSc
   const schema = table.mayUseSchema ? [] : [`GRANT USAGE ON SCHEMA ${quoteName(table.name.schema)} ${to}`];
   return [...schema, ...(table.mayRead ? [] : [`GRANT SELECT ON ${displayName(table.name)} ${to}`])].join('; ');
 }
+
+/** After a failover or a restore. */
+export const HISTORY_HINT =
+  'rows whose commit was lost with the old server are still in the lake: tidemark export --full, then compact';

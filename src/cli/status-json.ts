@@ -20,6 +20,7 @@ export function statusJson(table: TableStatus, now: number) {
     watermark: mark?.watermark ?? null,
     floor: mark?.floor ?? null,
     snapshot_at: mark?.at ?? null,
+    history: mark?.doubt ? { changed_at: mark.doubt.at, why: mark.doubt.why } : null,
     last_checked_at: table.lastCheckedAt,
     last_run: lastRun && {
       run: lastRun.run,

@@ -8,6 +8,7 @@ import type { TableStatus } from '../state/tables.ts';
 import type { CommandContext } from './context.ts';
 import { formatBytes, formatCount, formatSeconds, formatTable, toSecond } from './format.ts';
 import { openStateOf } from './open-source.ts';
+import { HISTORY_HINT } from './remedy.ts';
 import { lagSeconds, statusJson } from './status-json.ts';
 import { stagedLines, stagedProblems } from './status-staged.ts';
 
@@ -84,6 +85,10 @@ function print(tables: TableStatus[], now: number, { out }: CommandContext): voi
     if (failure.error.hint) out.line(`  hint: ${failure.error.hint}`);
   }
   for (const line of stagedProblems(tables, now)) out.line(line);
+  for (const { table, mark } of tables) {
+    if (mark?.doubt) out.line(`${displayName(table)}: ${mark.doubt.why}, since ${toSecond(mark.doubt.at)}`);
+  }
+  if (tables.some(({ mark }) => mark?.doubt)) out.line(`  hint: ${HISTORY_HINT}`);
   for (const { table, unfit } of tables) {
     for (const [column, counts] of Object.entries(unfit)) {
       out.line(

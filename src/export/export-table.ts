@@ -29,7 +29,7 @@ export async function exportTable(deps: ExportDeps, work: TableWork, signal: Abo
       ? await repeatRange(deps, work, work.range, newWriter, signal)
       : await readTable(deps, work, newWriter, signal);
     const written = await read.writer.finish();
-    if (written === null) return { state: 'nothing', mark: read.mark, columns: read.columns };
+    if (written === null) return { state: 'nothing', mark: read.mark, columns: read.columns, changed: read.changed };
     const { run } = written.planned;
     const outcome: Prepared = {
       files: written.files,
@@ -51,6 +51,7 @@ export async function exportTable(deps: ExportDeps, work: TableWork, signal: Abo
       files: outcome.files.map(({ key, rows, bytes }) => ({ key, rows, bytes })),
       watermark: outcome.mark.watermark,
       unfit: outcome.unfit,
+      changed: read.changed,
     };
   } catch (error) {
     const known = sourceError(error, settings.name);

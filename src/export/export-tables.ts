@@ -21,6 +21,8 @@ export type TableResult = {
   watermark: string | null;
   unfit: UnfitCounts;
   seconds: number;
+  /** Why the ids of the mark meant nothing on this source; absent: they did. */
+  changed?: string;
 } & ({ state: 'committed' | 'nothing' } | Held | { state: 'failed'; error: TidemarkError });
 
 /** Told how far each table is. */
@@ -129,7 +131,8 @@ async function work(deps: ExportDeps, request: ExportRequest, item: Item, progre
     const task = { settings, table, lease: found.lease, ...from, full: request.full, range: request.range, onProgress };
     const outcome = await exportTable(deps, task, signal);
     if (outcome.state === 'nothing') {
-      const result: TableResult = { ...common(), state: 'nothing', watermark: outcome.mark.watermark };
+      const { mark, changed } = outcome;
+      const result: TableResult = { ...common(), state: 'nothing', watermark: mark.watermark, changed };
       // A range without rows says nothing of the rest of the table.
       return { result, mark: request.range ? null : { mark: outcome.mark, columns: outcome.columns } };
     }

@@ -43,6 +43,7 @@ export type TableWork = {
   onProgress: (rows: bigint, bytes: number) => void;
 };
 
+/** `changed`: why the ids of the mark meant nothing on this source; absent: they did. */
 export type TableOutcome =
   | {
       state: 'committed';
@@ -52,6 +53,7 @@ export type TableOutcome =
       files: { key: string; rows: number; bytes: number }[];
       watermark: string | null;
       unfit: UnfitCounts;
+      changed?: string;
     }
   /** The mark still moves: the caller saves it, many tables at once. */
-  | { state: 'nothing'; mark: Mark; columns: WrittenColumn[] };
+  | { state: 'nothing'; mark: Mark; columns: WrittenColumn[]; changed?: string };

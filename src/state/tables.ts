@@ -56,7 +56,13 @@ export type TableStatus = {
   table: TableName;
   folder: string;
   /** Null: nothing was exported yet. */
-  mark: { floor: string | null; watermark: string | null; at: string } | null;
+  mark: {
+    floor: string | null;
+    watermark: string | null;
+    at: string;
+    /** Since a run that found another history on the source; a full run ends it. */
+    doubt: { at: string; why: string } | null;
+  } | null;
   lastRun: { run: bigint; full: boolean; rows: bigint; lateRows: bigint; finishedAt: string } | null;
   /** Only while no run has succeeded since. `open`: its leftovers await the next run. */
   failure: { run: bigint; failedAt: string; open: boolean; error: RunError } | null;
@@ -124,7 +130,12 @@ export async function tableStatus(tx: StateTx): Promise<TableStatus[]> {
   return rows.map((row) => ({
     table: { schema: row.schema_name, table: row.table_name },
     folder: row.folder,
-    mark: row.mark && { floor: row.mark.floor, watermark: row.mark.watermark, at: row.mark.at },
+    mark: row.mark && {
+      floor: row.mark.floor,
+      watermark: row.mark.watermark,
+      at: row.mark.at,
+      doubt: row.mark.doubt ?? null,
+    },
     lastRun:
       row.run === null
         ? null
