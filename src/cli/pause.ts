@@ -3,13 +3,12 @@
 import os from 'node:os';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load-config.ts';
-import { ambiguous } from '../config/resolve-tables.ts';
-import { candidates, splitNames, writtenName } from '../config/table-pattern.ts';
 import { TidemarkError } from '../model/error.ts';
-import { displayName, type TableName } from '../model/table.ts';
+import { displayName } from '../model/table.ts';
 import type { Wanted } from '../state/leases.ts';
 import type { CommandContext } from './context.ts';
 import { formatTable, toSecond } from './format.ts';
+import { namedTables } from './named-tables.ts';
 import { openSource, openStateOf, wantedTables } from './open-source.ts';
 
 export type PauseOptions = { table?: string[]; all?: boolean };
@@ -19,7 +18,7 @@ export async function runPause({ table = [], all = false }: PauseOptions, contex
   const { out, quiet, signal } = context;
   const config = await loadConfig(context);
   await using state = await openStateOf(config, context, 'if-needed');
-  const { found, unknown } = all ? { found: [], unknown: [] } : lookUp(await state.known(signal), table);
+  const { found, unknown } = all ? { found: [], unknown: [] } : namedTables(await state.known(signal), table);
   const configured = all || unknown.length > 0 ? await fromSource(config, context, { table: unknown, all }) : [];
   const tables = await state.pause([...found, ...configured], whoAmI(), signal);
   out.json({
@@ -47,7 +46,9 @@ export async function runResume({ table = [], all = false }: PauseOptions, conte
   const config = await loadConfig(context);
   await using state = await openStateOf(config, context, 'if-needed');
   const known = await state.known(signal);
-  const { found, unknown } = all ? { found: known.filter(({ paused }) => paused), unknown: [] } : lookUp(known, table);
+  const { found, unknown } = all
+    ? { found: known.filter(({ paused }) => paused), unknown: [] }
+    : namedTables(known, table);
   if (unknown.length > 0) {
     throw new TidemarkError('TABLE_UNKNOWN', `no export and no pause has met a table ${unknown[0]}`, {
       table: unknown[0],
@@ -76,25 +77,6 @@ export async function runResume({ table = [], all = false }: PauseOptions, conte
   for (const line of formatTable(rows)) out.line(line);
   if (results.length === 0) out.line('no table is paused');
   return 0;
-}
-
-/** The named tables, each of its folders; names that the state store does not know are given back. Throws USAGE, TABLE_AMBIGUOUS. */
-function lookUp<T extends Wanted>(known: T[], wanted: string[]): { found: T[]; unknown: string[] } {
-  const found = new Set<T>();
-  const unknown: string[] = [];
-  for (const pattern of wanted.flatMap(splitNames)) {
-    const written = writtenName(pattern);
-    const there = candidates(pattern, distinct(known));
-    if (there.length > 1) throw ambiguous(written, there);
-    if (there.length === 0) unknown.push(written);
-    for (const each of known) if (there[0] && displayName(each.name) === displayName(there[0].name)) found.add(each);
-  }
-  return { found: [...found], unknown };
-}
-
-/** One of each name: a table that was exported to two folders is no two tables. */
-function distinct<T extends { name: TableName }>(known: T[]): T[] {
-  return [...new Map(known.map((each) => [displayName(each.name), each])).values()];
 }
 
 async function fromSource(config: Config, { env, signal }: CommandContext, wanted: PauseOptions): Promise<Wanted[]> {

@@ -174,6 +174,15 @@ function buildProgram(io: Io, start: Start): Command {
   tables(command('resume', 'let paused tables go on', async () => (await import('./pause.ts')).runResume))
     .option('--all', 'every paused table', false)
     .hook('preAction', (own) => whichTables(own.opts(), '--table NAME for some, --all for every paused one'));
+  command('lease', 'who holds what', async () => (await import('./lease.ts')).runLease)
+    .option(
+      '--release <table>',
+      'take its leases from whoever holds them; repeated or with commas between',
+      collect,
+      [] as string[],
+    )
+    .addOption(new Option('--kind <kind>', 'with --release: only leases of that kind').choices(['export', 'compact']))
+    .option('--force', 'with --release: also from a process that lives, whose run then comes to nothing', false);
   program
     .command('query')
     .description('DuckDB over the lake: each staged table by its folder, raw.<folder> is its history')

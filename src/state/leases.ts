@@ -191,8 +191,12 @@ export async function holdsLease({ db }: StateTx, lease: Lease): Promise<boolean
 }
 
 export function leaseLost(lease: Lease): TidemarkError {
-  return new TidemarkError('LEASE_LOST', 'another process took the lease over; nothing of this run was committed', {
-    table: displayName(lease.table),
-    hint: 'this process stood still for longer than the lease: raise `lease:` if that is normal here',
-  });
+  return new TidemarkError(
+    'LEASE_LOST',
+    'the lease is gone: another process took it over, or somebody released it; nothing more of this run is committed',
+    {
+      table: displayName(lease.table),
+      hint: 'nobody released it by `tidemark lease --release`? Then this process stood still for longer than the lease: raise `defaults.lease` if that is normal here',
+    },
+  );
 }

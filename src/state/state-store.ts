@@ -10,6 +10,7 @@ import { closeChunks, forgetChunks, noteChunk, planChunks } from './chunks.ts';
 import type { StateDatabase } from './database.ts';
 import { type Exported, exportedTables } from './exported.ts';
 import { abandonRun, type Failure, insertFailure, noteFailure } from './failures.ts';
+import { type HeldLease, heldLeases, takeAway } from './held-leases.ts';
 import {
   type Acquired,
   acquireLeases,
@@ -199,6 +200,21 @@ export class StateStore implements AsyncDisposable {
   /** Every table that it knows, exported or not. */
   async known(signal: AbortSignal): Promise<(Wanted & { paused: boolean })[]> {
     return this.#database.transact('list the known tables', knownTables, signal);
+  }
+
+  /** Every lease that was not given back. */
+  async leases(signal: AbortSignal): Promise<HeldLease[]> {
+    return this.#database.transact('list the leases', heldLeases, signal);
+  }
+
+  /** Takes the folders' leases from their holders, living ones only with `force`; returns all that were held before. */
+  async takeAway(
+    folders: string[],
+    kind: RunKind | null,
+    force: boolean,
+    signal: AbortSignal,
+  ): Promise<(HeldLease & { released: boolean })[]> {
+    return this.#database.transact('release leases', (tx) => takeAway(tx, folders, kind, force), signal);
   }
 
   async status(): Promise<TableStatus[]> {
