@@ -26,6 +26,8 @@ export type FoundTable = {
   kind: string;
   version: number;
   mayTemp: boolean;
+  /** Of the table's schema. */
+  mayUse: boolean;
   maySelect: boolean;
   columns: FoundColumn[];
   /** Unique indexes that ON CONFLICT can go by: the columns of each. */
@@ -43,7 +45,7 @@ const BASE = (oid: string) => `(with recursive b(oid, typtype, typbasetype) as (
     union all select t.oid, t.typtype, t.typbasetype from b join pg_type t on b.typtype = 'd' and t.oid = b.typbasetype)
   select t.oid from b join pg_type t on t.oid = b.oid where b.typtype <> 'd')`;
 
-/** Null: there is no such table, or its schema is closed to the role. Must run outside a transaction. */
+/** Null: there is no such table. Must run outside a transaction. */
 export async function describeTarget(
   client: pg.ClientBase,
   name: TableName,
@@ -59,15 +61,23 @@ export async function describeTarget(
     );
     // From here on names come with their schema, whatever the search_path is.
     await client.query('set local search_path = pg_catalog, pg_temp');
-    const { rows } = await client.query<{ oid: number; kind: string; version: string; temp: boolean; reads: boolean }>(
+    const { rows } = await client.query<{
+      oid: number;
+      kind: string;
+      version: string;
+      temp: boolean;
+      use: boolean;
+      reads: boolean;
+    }>(
       `select c.oid::int8::float8 as oid, c.relkind as kind, current_setting('server_version_num') as version,
-         has_database_privilege(current_database(), 'TEMP') as temp, has_table_privilege(c.oid, 'SELECT') as reads
+         has_database_privilege(current_database(), 'TEMP') as temp, has_schema_privilege(n.oid, 'USAGE') as use,
+         has_table_privilege(c.oid, 'SELECT') as reads
        from pg_class c join pg_namespace n on n.oid = c.relnamespace
-       where n.nspname = $1 and c.relname = $2 and has_schema_privilege(n.oid, 'USAGE')`,
+       where n.nspname = $1 and c.relname = $2`,
       [name.schema, name.table],
     );
     if (rows.length === 0) return null;
-    const [{ oid, kind, version, temp, reads }] = rows;
+    const [{ oid, kind, version, temp, use, reads }] = rows;
     const columns = await client.query<FoundColumn>(
       `select a.attname as name, format_type(b.oid, -1) as base, b.typtype as kind, b.typcategory as category,
          format_type(a.atttypid, a.atttypmod) as full,
@@ -107,6 +117,7 @@ export async function describeTarget(
       kind,
       version: Number(version),
       mayTemp: temp,
+      mayUse: use,
       maySelect: reads,
       columns: columns.rows,
       unique: unique.rows.map((row) => row.columns),

@@ -157,6 +157,12 @@ function fits(type: TypeName, column: FoundColumn): boolean {
 function checkGrants(settings: LoadSettings, found: FoundTable): void {
   const table = displayName(settings.into);
   const filled = new Set(settings.columns.map(({ name }) => name));
+  if (!found.mayUse) {
+    throw new TidemarkError('TARGET_GRANT', "the role may not use the table's schema", {
+      table,
+      hint: `GRANT USAGE ON SCHEMA ${sqlName(settings.into.schema)} TO the role of the load`,
+    });
+  }
   const update = settings.onConflict === 'update';
   const missing = found.columns.some(
     (column) =>
