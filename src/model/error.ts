@@ -67,6 +67,8 @@ export const ERRORS = {
   MEMORY_FULL: { exit: 1, retried: false },
   QUERY_INVALID: { exit: 2, retried: false },
   QUERY_FAILED: { exit: 1, retried: false },
+  STATUS_TOKEN: { exit: 2, retried: false },
+  STATUS_LISTEN: { exit: 3, retried: true },
   LEASE_HELD: { exit: 4, retried: true },
   LEASE_LOST: { exit: 1, retried: true },
   INTERNAL: { exit: 1, retried: false },

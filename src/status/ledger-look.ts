@@ -1,0 +1,209 @@
+/**
+ * What the ledgers in the targets say of the loads. Invariant: they are read only, by one short connection at a time each, and nobody
+ * waits long for a target that is away.
+ */
+
+import type pg from 'pg';
+import type { LoadSettings } from '../load/settings.ts';
+import { sqlName } from '../load/target/sql-name.ts';
+import { TidemarkError, toTidemarkError } from '../model/error.ts';
+import { connect, disconnect } from '../postgres/connect.ts';
+
+const CONNECT_MS = 3_000;
+const LIMIT_MS = 10_000;
+const FRESH_MS = 30_000;
+const SOON_MS = 1_000;
+/** Of the time at most one part in so many goes into asking. */
+const SHARE = 50;
+const SHOWN = 50;
+/** A line may be megabytes. */
+const TEXT = 400;
+
+/** `rejects`: those that wait for a replay. `sums` null: too many drops to add up quickly. */
+export type LoadTotals = { dead: number; rejects: number; sums: LoadSums | null };
+
+export type LoadSums = {
+  loaded: number;
+  gone: number;
+  claimed: number;
+  rowsIn: number;
+  rowsOut: number;
+  rowsFiltered: number;
+  rowsKnown: number;
+};
+
+/** What the first page shows. `done`: drops that were loaded, null: too many to count quickly. */
+export type LoadCounts = { done: number | null; dead: number; rejects: number };
+
+export type DeadDrop = { key: string; bytes: number; error: string | null; at: number | null; attempt: number };
+
+/** `text`: its beginning. */
+export type Reject = {
+  id: string;
+  key: string;
+  line: number;
+  column: string | null;
+  reason: string;
+  text: string;
+  cut: boolean;
+  at: number;
+  attempt: number;
+};
+
+export type LedgerPage = { totals: LoadTotals; dead: DeadDrop[]; rejects: Reject[] };
+
+type Env = Record<string, string | undefined>;
+
+/** The newest first, some of each. Throws TARGET_*, or the signal's reason. */
+export async function readLedger(load: LoadSettings, env: Env, signal: AbortSignal): Promise<LedgerPage> {
+  return withLedger(load, env, signal, async (client, at) => ({
+    totals: await totalsOf(client, at, load.name),
+    dead: await deadOf(client, at, load.name),
+    rejects: await rejectsOf(client, at, load.name),
+  }));
+}
+
+async function withLedger<T>(
+  { target: { url, caFile }, ledgerSchema }: LoadSettings,
+  env: Env,
+  signal: AbortSignal,
+  read: (client: pg.Client, at: string | null) => Promise<T>,
+): Promise<T> {
+  const until = AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)]);
+  const options = {
+    role: 'target',
+    url,
+    caFile,
+    env,
+    applicationName: 'tidemark status',
+    connectMs: CONNECT_MS,
+  } as const;
+  const client = await connect(options, until);
+  const stop = () => client.connection.stream.destroy();
+  until.addEventListener('abort', stop, { once: true });
+  try {
+    await client.query(`begin isolation level repeatable read read only; set local statement_timeout = '5s'`);
+    const { rows } = await client.query(
+      `select 1 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+       where n.nspname = $1 and c.relname = 'load_reject'`,
+      [ledgerSchema],
+    );
+    return await read(client, rows.length === 0 ? null : sqlName(ledgerSchema));
+  } catch (cause) {
+    signal.throwIfAborted();
+    if (cause instanceof TidemarkError) throw cause;
+    throw new TidemarkError('TARGET_FAILED', `the ledger could not be read: ${toTidemarkError(cause).message}`, {
+      cause,
+    });
+  } finally {
+    until.removeEventListener('abort', stop);
+    await disconnect(client);
+  }
+}
+
+async function totalsOf(client: pg.Client, at: string | null, load: string): Promise<LoadTotals> {
+  if (at === null) return { dead: 0, rejects: 0, sums: NOTHING };
+  // By their partial indexes: quick, however many drops there are.
+  const { rows } = await client.query<{ dead: number; rejects: number }>(
+    `select (select count(*)::float8 from ${at}.load_drop where load = $1 and state = 'dead') as dead,
+       (select count(*)::float8 from ${at}.load_reject where load = $1 and replayed_at is null) as rejects`,
+    [load],
+  );
+  return { ...rows[0], sums: await sumsOf(client, at, load) };
+}
+
+const NOTHING: LoadSums = { loaded: 0, gone: 0, claimed: 0, rowsIn: 0, rowsOut: 0, rowsFiltered: 0, rowsKnown: 0 };
+const CANCELED = '57014';
+
+async function sumsOf(client: pg.Client, at: string, load: string): Promise<LoadSums | null> {
+  await client.query(`savepoint sums; set local statement_timeout = '3s'`);
+  try {
+    const { rows } = await client.query<LoadSums>(
+      `select count(*) filter (where state = 'loaded')::float8 as loaded, count(*) filter (where state = 'gone')::float8 as gone,
+         count(*) filter (where state = 'claimed')::float8 as claimed, coalesce(sum(rows_in), 0)::float8 as "rowsIn",
+         coalesce(sum(rows_out), 0)::float8 as "rowsOut", coalesce(sum(rows_filtered), 0)::float8 as "rowsFiltered",
+         coalesce(sum(rows_known), 0)::float8 as "rowsKnown"
+       from ${at}.load_drop where load = $1`,
+      [load],
+    );
+    return rows[0];
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== CANCELED) throw error;
+    return null;
+  } finally {
+    await client.query('rollback to savepoint sums').catch(() => {});
+  }
+}
+
+async function deadOf(client: pg.Client, at: string | null, load: string): Promise<DeadDrop[]> {
+  if (at === null) return [];
+  const { rows } = await client.query<DeadDrop>(
+    `select key, bytes::float8 as bytes, left(error, ${TEXT}) as error, attempt,
+       extract(epoch from finished_at)::float8 * 1000 as at
+     from ${at}.load_drop where load = $1 and state = 'dead' order by load, key limit ${SHOWN}`,
+    [load],
+  );
+  return rows;
+}
+
+async function rejectsOf(client: pg.Client, at: string | null, load: string): Promise<Reject[]> {
+  if (at === null) return [];
+  const { rows } = await client.query<Reject>(
+    `select id::text as id, key, line::float8 as line, "column", left(reason, ${TEXT}) as reason, left(text, ${TEXT}) as text,
+       length(text) > ${TEXT} as cut, extract(epoch from rejected_at)::float8 * 1000 as at, attempt
+     from ${at}.load_reject where load = $1 and replayed_at is null order by load desc, id desc limit ${SHOWN}`,
+    [load],
+  );
+  return rows;
+}
+
+type Kept = { counts: LoadCounts | null; nextAt: number; asking: boolean };
+
+/** The loads' counts for the first page and the metrics, some seconds old; asked for behind the back of who wants them. */
+export class LedgerCounts {
+  readonly #env: Env;
+  readonly #signal: AbortSignal;
+  readonly #tell: () => void;
+  readonly #kept = new Map<string, Kept>();
+
+  /** `tell`: counts have changed. `signal` ends what is asked. */
+  constructor(env: Env, tell: () => void, signal: AbortSignal) {
+    this.#env = env;
+    this.#tell = tell;
+    this.#signal = signal;
+  }
+
+  /** As they were last told; null: the target has not answered. */
+  get(load: LoadSettings): LoadCounts | null {
+    const kept = this.#kept.get(load.name) ?? { counts: null, nextAt: 0, asking: false };
+    this.#kept.set(load.name, kept);
+    if (!kept.asking && performance.now() >= kept.nextAt) void this.#ask(load, kept);
+    return kept.counts;
+  }
+
+  /** A run of the load has ended: its counts are asked for soon. */
+  ended(name: string): void {
+    const kept = this.#kept.get(name);
+    if (kept) kept.nextAt = Math.min(kept.nextAt, performance.now() + SOON_MS);
+  }
+
+  async #ask(load: LoadSettings, kept: Kept): Promise<void> {
+    kept.asking = true;
+    const began = performance.now();
+    try {
+      const { dead, rejects, sums } = await withLedger(load, this.#env, this.#signal, (client, at) =>
+        totalsOf(client, at, load.name),
+      );
+      const counts = { done: sums?.loaded ?? null, dead, rejects };
+      const changed = JSON.stringify(kept.counts) !== JSON.stringify(counts);
+      kept.counts = counts;
+      if (changed) this.#tell();
+    } catch {
+      // The daemon's own load meets the same error and says it on the board.
+    } finally {
+      const now = performance.now();
+      kept.nextAt = now + Math.max(FRESH_MS, (now - began) * SHARE);
+      kept.asking = false;
+    }
+  }
+}

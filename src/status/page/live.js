@@ -1,0 +1,173 @@
+// Keeps a page as it is now: ages times, takes updates, filters lines. Without this script the page is as it was when it was asked for.
+(() => {
+  const top = document.querySelector('[data-live]');
+  // The daemon's clock counts: a phone's may be minutes off.
+  let skew = Number(top?.dataset.now ?? Date.now()) - Date.now();
+  const now = () => Date.now() + skew;
+
+  const age = (ms) => {
+    const s = Math.max(0, Math.round(ms / 1000));
+    if (s < 100) return `${s} s`;
+    if (s < 5970) return `${Math.round(s / 60)} min`;
+    if (s < 172800) return `${(s / 3600).toFixed(1)} h`;
+    return `${Math.round(s / 86400)} d`;
+  };
+
+  function tick() {
+    if (document.hidden) return;
+    for (const each of document.querySelectorAll('time[data-ago], time[data-in]')) {
+      const { ago, in: at } = each.dataset;
+      const left = Number(at) - now();
+      const text = ago === undefined ? (left <= 0 ? 'now' : `in ${age(left)}`) : age(now() - Number(ago));
+      if (each.textContent !== text) each.textContent = text;
+    }
+  }
+  setInterval(tick, 1000);
+
+  function made(text) {
+    const template = document.createElement('template');
+    template.innerHTML = text;
+    return template.content.firstElementChild;
+  }
+
+  // The filter
+
+  const input = document.getElementById('q');
+  const lines = document.getElementById('table-lines');
+  const nothing = document.getElementById('no-tables');
+
+  function filter() {
+    if (!input || !lines) return;
+    const wanted = input.value.toLowerCase();
+    let shown = 0;
+    for (const line of lines.children) {
+      line.hidden = !line.dataset.find.includes(wanted);
+      if (!line.hidden) shown++;
+    }
+    nothing.hidden = shown > 0;
+    if (shown === 0 && lines.children.length > 0) nothing.textContent = 'No table is called so.';
+  }
+  input?.addEventListener('input', filter);
+  input?.form.addEventListener('submit', (event) => event.preventDefault());
+
+  // Updates
+
+  const said = document.getElementById('live');
+  const say = (text, on) => {
+    if (!said) return;
+    said.textContent = text;
+    said.classList.toggle('on', on);
+  };
+
+  function replace(old, text, fresh) {
+    const next = made(text);
+    // Who stands on a link stays there.
+    const focused = old.contains(document.activeElement) ? document.activeElement.getAttribute('href') : null;
+    old.replaceWith(next);
+    if (focused !== null) next.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
+    if (fresh) next.classList.add('fresh');
+    return next;
+  }
+
+  function take(update) {
+    skew = update.now - Date.now();
+    if (update.title) document.title = `${update.title} · tidemark`;
+    for (const [id, text] of Object.entries(update.parts)) {
+      const old = document.getElementById(id);
+      if (old) replace(old, text, false);
+    }
+    for (const [id, text] of Object.entries(update.lines)) {
+      const old = document.getElementById(id);
+      if (old) replace(old, text, true);
+      else lines.append(made(text));
+    }
+    if (update.order) {
+      const byId = new Map([...lines.children].map((line) => [line.id, line]));
+      let at = lines.firstElementChild;
+      for (const id of update.order) {
+        const line = byId.get(id);
+        if (!line) continue;
+        byId.delete(id);
+        // Moving a line takes the focus away: only those out of place are moved.
+        if (line === at) at = at.nextElementSibling;
+        else lines.insertBefore(line, at);
+      }
+      for (const gone of byId.values()) gone.remove();
+    }
+    filter();
+    tick();
+  }
+
+  // A page of its own: what is marked there is fetched again, and replaced where it differs.
+  let refetching = false;
+  async function refetch() {
+    if (refetching) return;
+    refetching = true;
+    try {
+      const answer = await fetch(location.pathname + location.search, { headers: { accept: 'text/html' } });
+      if (!answer.ok) return;
+      const next = new DOMParser().parseFromString(await answer.text(), 'text/html');
+      skew = Number(next.querySelector('[data-now]')?.dataset.now ?? Date.now() + skew) - Date.now();
+      for (const old of document.querySelectorAll('[data-part]')) {
+        const part = next.querySelector(`[data-part="${old.dataset.part}"]`);
+        if (!part || part.textContent === old.textContent) continue;
+        if (old.contains(document.activeElement)) old.innerHTML = part.innerHTML;
+        else old.replaceWith(document.importNode(part, true));
+      }
+      tick();
+    } finally {
+      refetching = false;
+    }
+  }
+
+  let source = null;
+  let retry;
+  let waits = 2000;
+  let seq = Number(new URLSearchParams(top?.dataset.live.split('?')[1] ?? '').get('seq') ?? 0);
+
+  function connect() {
+    clearTimeout(retry);
+    if (source || !top || document.hidden) return;
+    const url = new URL(top.dataset.live, location.href);
+    if (url.searchParams.has('seq')) url.searchParams.set('seq', String(seq));
+    source = new EventSource(url);
+    source.addEventListener('open', () => {
+      waits = 2000;
+      say('live', true);
+    });
+    source.addEventListener('update', (event) => {
+      const update = JSON.parse(event.data);
+      seq = update.seq;
+      take(update);
+    });
+    source.addEventListener('refetch', () => void refetch());
+    source.addEventListener('beat', (event) => {
+      skew = Number(event.data) - Date.now();
+    });
+    source.addEventListener('samples', (event) => {
+      document.dispatchEvent(new CustomEvent('samples', { detail: JSON.parse(event.data) }));
+    });
+    source.addEventListener('error', () => {
+      // The browser itself does not try again after an answer that is no stream.
+      source?.close();
+      source = null;
+      say('not live', false);
+      retry = setTimeout(connect, waits);
+      waits = Math.min(60000, waits * 2);
+    });
+  }
+
+  // A browser has six connections for a host: a tab that nobody sees gives its own back.
+  document.addEventListener('visibilitychange', () => {
+    if (document.hidden) {
+      clearTimeout(retry);
+      source?.close();
+      source = null;
+    } else {
+      tick();
+      connect();
+    }
+  });
+  window.addEventListener('pagehide', () => source?.close());
+  connect();
+})();

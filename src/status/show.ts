@@ -1,0 +1,72 @@
+/** How times, numbers and errors look. Pure; the script of the page ages what has `data-ago` or `data-in`, by the same words. */
+
+import { formatCount, formatSeconds } from '../cli/format.ts';
+import type { ShownError } from '../daemon/board.ts';
+import { type Html, html } from './html.ts';
+import type { Failing, Rank, Running } from './overview.ts';
+
+/** `4 s`, `3 min`: in whole seconds, for they are counted up. */
+export function age(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1000));
+  return seconds < 100 ? `${seconds} s` : formatSeconds(seconds);
+}
+
+/** `2026-07-01 09:30:00`, UTC. */
+export function utc(at: number): string {
+  return new Date(at).toISOString().slice(0, 19).replace('T', ' ');
+}
+
+/** How long ago. */
+export function ago(at: number | null, now: number): Html {
+  if (at === null) return none;
+  return html`<time datetime="${new Date(at).toISOString()}" title="${utc(at)} UTC" data-ago="${at}">${age(now - at)}</time>`;
+}
+
+/** How long until then; `now` when it is due. */
+export function until(at: number | null, now: number): Html {
+  if (at === null) return none;
+  const words = at <= now ? 'now' : `in ${age(at - now)}`;
+  return html`<time datetime="${new Date(at).toISOString()}" title="${utc(at)} UTC" data-in="${at}">${words}</time>`;
+}
+
+export const none = html`<span class="none">–</span>`;
+
+/** A number; a zero is quiet. */
+export function number(count: bigint | number | null): Html {
+  if (count === null) return none;
+  return Number(count) === 0 ? html`<span class="none">0</span>` : html`${formatCount(count)}`;
+}
+
+export const KIND_WORDS = {
+  export: { now: 'exporting', fails: 'export fails' },
+  compact: { now: 'compacting', fails: 'compaction fails' },
+  load: { now: 'loading', fails: 'load fails' },
+  vacuum: { now: 'vacuuming', fails: 'vacuum fails' },
+} as const;
+
+export const RANK_WORDS: Record<Rank, string> = {
+  failing: 'failing',
+  late: 'late',
+  held: 'held',
+  running: 'running',
+  well: 'well',
+};
+
+export function runningText({ kind, since, rows }: Running, now: number): Html {
+  return html`<span class="note">${words(kind).now}${rows > 0 && ` ${formatCount(rows)} rows`}, ${ago(since, now)}</span>`;
+}
+
+function words(kind: string): { now: string; fails: string } {
+  return KIND_WORDS[kind as keyof typeof KIND_WORDS] ?? { now: kind, fails: `${kind} fails` };
+}
+
+/** Code, message and hint, since when, and when it is tried again. */
+export function failingBox({ kind, since, times, retryAt, slow, error }: Failing, now: number): Html {
+  return html`<div class="trouble"><p>${words(kind).fails} for ${ago(since, now)}${times !== null && times > 1 && `, ${times} times`}${
+    retryAt !== null && html`, next try ${until(retryAt, now)}${slow && ' (rarely now)'}`
+  }</p>${errorText(error)}</div>`;
+}
+
+export function errorText({ code, message, hint }: ShownError): Html {
+  return html`<p><code class="code">${code}</code> ${message}</p>${hint !== null && html`<p class="hint">${hint}</p>`}`;
+}
