@@ -7,6 +7,7 @@ import { randomUUID } from 'node:crypto';
 import type { Mark } from '../model/mark.ts';
 import type { ChunkedRun, NotedChunk, Prepared } from '../model/run.ts';
 import { closeChunks, forgetChunks, noteChunk, planChunks } from './chunks.ts';
+import { type LastExport, lastExports, lastWork, noteWork } from './daemon-work.ts';
 import type { StateDatabase } from './database.ts';
 import { type Exported, exportedTables } from './exported.ts';
 import { abandonRun, type Failure, insertFailure, noteFailure } from './failures.ts';
@@ -215,6 +216,21 @@ export class StateStore implements AsyncDisposable {
     signal: AbortSignal,
   ): Promise<(HeldLease & { released: boolean })[]> {
     return this.#database.transact('release leases', (tx) => takeAway(tx, folders, kind, force), signal);
+  }
+
+  /** When each table was last exported, for a daemon. */
+  async lastExports(signal: AbortSignal): Promise<LastExport[]> {
+    return this.#database.transact('read when tables were exported', lastExports, signal);
+  }
+
+  /** When a daemon last did work of a kind for which nothing else tells, by name: milliseconds since 1970. */
+  async lastWork(kind: 'vacuum' | 'load', signal: AbortSignal): Promise<Map<string, number>> {
+    return this.#database.transact('read what was done', (tx) => lastWork(tx, kind), signal);
+  }
+
+  /** Notes that such work was done just now. */
+  async noteWork(kind: 'vacuum' | 'load', name: string, signal: AbortSignal): Promise<void> {
+    return this.#database.transact('note what was done', (tx) => noteWork(tx, kind, name), signal);
   }
 
   async status(): Promise<TableStatus[]> {

@@ -1,0 +1,56 @@
+/** Loads: two at once, each with its threads; a load's own target may be away without any other work being held up. */
+
+import { runLoads, type LoadsDeps } from '../load/run-loads.ts';
+import type { LoadSettings } from '../load/settings.ts';
+import { ERRORS, type ErrorCode, toTidemarkError } from '../model/error.ts';
+import type { Outcome } from './agenda.ts';
+import type { Lane } from './lane.ts';
+
+export type LoadLaneDeps = {
+  deps: LoadsDeps;
+  load: (name: string) => LoadSettings | null;
+  /** Null: what the load needs answers. */
+  reach: (load: string, error: unknown) => void;
+};
+
+const AT_ONCE = 2;
+
+export function loadLane({ deps, load, reach }: LoadLaneDeps): Lane {
+  return {
+    kind: 'load',
+    needs: [],
+    batches: () => AT_ONCE,
+    most: 1,
+    async run([{ name }], tell, signal) {
+      const settings = load(name);
+      if (!settings) return;
+      const progressOf = () => ({
+        listed() {},
+        done: (_: number, { rowsIn, bytes }: { rowsIn: number; bytes: number }) => tell.advanced(name, rowsIn, bytes),
+        waiting(why: string | null) {
+          if (why !== null) deps.log.debug({ load: name, why }, 'waiting');
+        },
+        ended() {},
+      });
+      const [result] = await runLoads(deps, { loads: [settings], days: null, replay: false }, progressOf, signal);
+      const { totals, seconds } = result;
+      const outcome: Outcome =
+        result.state === 'failed'
+          ? { state: 'failed', error: result.error, away: isAway(toTidemarkError(result.error).code) }
+          : { state: result.state === 'loaded' ? 'done' : 'nothing' };
+      reach(name, outcome.state === 'failed' && outcome.away ? outcome.error : null);
+      tell.ended(name, outcome, {
+        run: null,
+        rows: totals.rowsOut,
+        lateRows: 0,
+        bytes: totals.bytes,
+        seconds,
+        fields: { drops: totals.drops, rejected: totals.rowsRejected, dead: totals.deadDrops },
+      });
+    },
+  };
+}
+
+function isAway(code: ErrorCode): boolean {
+  return ['TARGET_UNREACHABLE', 'LAKE_UNREACHABLE', 'TARGET_READ_ONLY'].includes(code) && ERRORS[code] !== undefined;
+}

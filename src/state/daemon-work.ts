@@ -1,0 +1,38 @@
+/** When work was last done, for a daemon that starts, and for its samples. Takes no lease, locks nothing that is held. */
+
+import { sql } from 'kysely';
+import type { TableName } from '../model/table.ts';
+import type { StateTx } from './database.ts';
+import { now, tableIn } from './sql.ts';
+
+/** Milliseconds since 1970, of the state database's clock. */
+export type LastExport = { name: TableName; folder: string; exportedAt: number | null; paused: boolean };
+
+/** Of every table that an export has met. */
+export async function lastExports({ db, schema }: StateTx): Promise<LastExport[]> {
+  const query = sql<{ schema_name: string; table_name: string; folder: string; at: number | null; paused: boolean }>`
+    select schema_name, table_name, folder, (extract(epoch from last_checked_at) * 1000)::float8 as at,
+      paused_at is not null as paused
+    from ${tableIn(schema, 'source_table')}`;
+  return (await query.execute(db)).rows.map((row) => ({
+    name: { schema: row.schema_name, table: row.table_name },
+    folder: row.folder,
+    exportedAt: row.at,
+    paused: row.paused,
+  }));
+}
+
+/** Milliseconds since 1970 by name; what a daemon has not done yet is missing. */
+export async function lastWork({ db, schema }: StateTx, kind: string): Promise<Map<string, number>> {
+  const query = sql<{ name: string; at: number }>`
+    select name, (extract(epoch from ended_at) * 1000)::float8 as at
+    from ${tableIn(schema, 'daemon_work')} where kind = ${kind}`;
+  return new Map((await query.execute(db)).rows.map(({ name, at }) => [name, at]));
+}
+
+/** Notes that it was done just now. */
+export async function noteWork({ db, schema }: StateTx, kind: string, name: string): Promise<void> {
+  await sql`
+    insert into ${tableIn(schema, 'daemon_work')} (kind, name, ended_at) values (${kind}, ${name}, ${now})
+    on conflict (kind, name) do update set ended_at = excluded.ended_at`.execute(db);
+}
