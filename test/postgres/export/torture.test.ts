@@ -11,14 +11,14 @@ import { runCli } from '../../support/cli.ts';
 import { createDatabase } from '../../support/postgres.ts';
 import { findings, missedByWatermark, rawVersions } from '../../support/torture-checks.ts';
 import { exportsUntil } from '../../support/torture-exports.ts';
-import { prepareUpheavals, upheavals } from '../../support/torture-upheavals.ts';
+import { prepareUpheavals, UPHEAVALS, upheavals } from '../../support/torture-upheavals.ts';
 import { createTortureTables, TORTURE_TABLES, write } from '../../support/torture-writers.ts';
 
 const SECONDS = Number(process.env.TIDEMARK_TORTURE_SECONDS ?? 20);
 const SEED = Number(process.env.TIDEMARK_TORTURE_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const WRITERS = 10;
-/** Without TIDEMARK_TORTURE_UPHEAVALS what runs notice by themselves so far. */
-const KINDS = process.env.TIDEMARK_TORTURE_UPHEAVALS?.split(',') ?? ['vacuum full', 'cluster', 'rewrite'];
+/** TIDEMARK_TORTURE_UPHEAVALS: only these, to find out which one it was. */
+const KINDS = process.env.TIDEMARK_TORTURE_UPHEAVALS?.split(',') ?? Object.keys(UPHEAVALS);
 
 async function workFolder(): Promise<{ cwd: string } & AsyncDisposable> {
   const cwd = await mkdtemp(path.join(os.tmpdir(), 'tidemark-torture-'));
