@@ -161,7 +161,9 @@ function buildProgram(io: Io, start: Start): Command {
     );
   tables(
     command('status', 'what is where, how late, what failed last', async () => (await import('./status.ts')).runStatus),
-  );
+  )
+    .option('--check', 'print only what is wrong, and exit with 1 then', false)
+    .option('--max-lag <time>', 'with --check: how far behind a table may be (default: 15m)');
   tables(
     command(
       'pause',

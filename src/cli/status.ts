@@ -5,19 +5,26 @@ import { candidates, splitNames } from '../config/table-pattern.ts';
 import { TidemarkError } from '../model/error.ts';
 import { displayName } from '../model/table.ts';
 import type { TableStatus } from '../state/tables.ts';
+import { runCheck } from './check.ts';
 import type { CommandContext } from './context.ts';
 import { formatBytes, formatCount, formatSeconds, formatTable, toSecond } from './format.ts';
 import { openStateOf } from './open-source.ts';
 import { HISTORY_HINT } from './remedy.ts';
 import { lagSeconds, statusJson } from './status-json.ts';
 import { stagedLines, stagedProblems } from './status-staged.ts';
+import { parseSpan } from './typed-time.ts';
 
-export type StatusOptions = { table?: string[] };
+export type StatusOptions = { table?: string[]; check?: boolean; maxLag?: string };
 
-/** Exit code 0. Throws STATE_*, TABLE_UNKNOWN for a table that no export has met. */
+/** Exit code 0; with --check 1 when something is wrong. Throws USAGE, STATE_*, TABLE_UNKNOWN for a table that no export has met. */
 export async function runStatus(options: StatusOptions, context: CommandContext): Promise<number> {
+  const { table, check, maxLag } = options;
+  const maxLagMs = maxLag === undefined ? undefined : parseSpan(maxLag, '--max-lag');
+  if (maxLag !== undefined && !check)
+    throw new TidemarkError('USAGE', '--max-lag goes with --check', { hint: 'tidemark status --check --max-lag 15m' });
   const config = await loadConfig(context);
   await using state = await openStateOf(config, context, 'never');
+  if (check) return await runCheck(config, state, { table, maxLagMs }, context);
   const tables = selected(await state.status(), options.table);
   const now = Date.now();
   context.out.json({ tables: tables.map((table) => statusJson(table, now)) });

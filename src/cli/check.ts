@@ -1,0 +1,66 @@
+/** `tidemark status --check`: only what is wrong, for cron and monitors. Invariant: it says so too when it cannot see. */
+
+import type { Config } from '../config/config.ts';
+import { exportedTables } from '../config/exported-tables.ts';
+import { TidemarkError } from '../model/error.ts';
+import { displayName, type TableName } from '../model/table.ts';
+import type { StateStore } from '../state/state-store.ts';
+import type { CommandContext } from './context.ts';
+import { formatCount, formatSeconds } from './format.ts';
+import { openSource, wantedTables } from './open-source.ts';
+import { type Problem, problemLine, problemsOf, sourceProblem } from './status-check.ts';
+import { lagSeconds } from './status-json.ts';
+
+const MAX_LAG_MS = 15 * 60_000;
+
+/** Exit code 0, or 1 when a configured table is late, fails, or was never exported. Paused tables are none of these. */
+export async function runCheck(
+  config: Config,
+  state: StateStore,
+  { table, maxLagMs = MAX_LAG_MS }: { table?: string[]; maxLagMs?: number },
+  context: CommandContext,
+): Promise<number> {
+  const { out, quiet, signal } = context;
+  const { tables, problems } = await configuredTables(config, state, { table }, context);
+  signal.throwIfAborted();
+  const byFolder = new Map((await state.status()).map((status) => [status.folder, status]));
+  const now = Date.now();
+  const all = tables.map(({ name, folder }) => ({ name, status: byFolder.get(folder) }));
+  const found = [...problems, ...all.flatMap(({ name, status }) => problemsOf(name, status, maxLagMs, now))];
+  const lag = Math.max(0, ...all.map(({ status }) => (status && !status.paused && lagSeconds(status, now)) || 0));
+  const paused = all.filter(({ status }) => status?.paused).map(({ name }) => displayName(name));
+  out.json({
+    ok: found.length === 0,
+    max_lag_seconds: maxLagMs / 1000,
+    lag_seconds: Math.round(lag * 10) / 10,
+    tables: all.length,
+    paused,
+    problems: found,
+  });
+  for (const problem of found) out.line(problemLine(problem));
+  if (found.length === 0 && !quiet) {
+    const held = paused.length > 0 ? `, ${formatCount(paused.length)} of them paused` : '';
+    out.line(
+      `ok: ${formatCount(all.length)} ${all.length === 1 ? 'table' : 'tables'}${held}, at most ${formatSeconds(lag)} behind`,
+    );
+  }
+  return found.length > 0 ? 1 : 0;
+}
+
+/** As the source has them. When it cannot be asked, which is a problem of its own, those that were exported. */
+async function configuredTables(
+  config: Config,
+  state: StateStore,
+  wanted: { table?: string[] },
+  { env, signal }: CommandContext,
+): Promise<{ tables: { name: TableName; folder: string }[]; problems: Problem[] }> {
+  try {
+    await using source = openSource(config, env);
+    return { tables: await wantedTables(config, source, wanted, signal), problems: [] };
+  } catch (error) {
+    const away = error instanceof TidemarkError && error.code.startsWith('SOURCE_');
+    if (!away) throw error;
+    const tables = exportedTables(config, await state.exported(signal), wanted.table);
+    return { tables, problems: [sourceProblem(error)] };
+  }
+}

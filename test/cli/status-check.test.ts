@@ -1,0 +1,102 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type ExportScene, exportScene, type SceneConfig, variable } from '../support/export-scene.ts';
+import { openAt, take } from '../support/state.ts';
+
+let scene: ExportScene;
+
+const check = (args: string[] = [], config?: SceneConfig, env?: Record<string, string>) =>
+  scene.run(['status', '--check', ...args], config, env);
+
+/** The problems of one table, with everything well elsewhere. */
+async function problems(table: string, ...args: string[]) {
+  const { code, stdout } = await check(['--table', table, '--json', ...args]);
+  const found = JSON.parse(stdout);
+  expect(found.ok).toBe(code === 0);
+  return found.problems.map(({ problem }: { problem: string }) => problem);
+}
+
+/** As if nobody had exported or compacted it since. */
+const age = (table: string, interval: string) =>
+  scene.db.query(
+    `update tidemark.source_table set mark = jsonb_set(mark, '{at}',
+       to_jsonb(to_char((now() - $2::interval) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))) where folder = $1`,
+    [table, interval],
+  );
+
+beforeAll(async () => {
+  scene = await exportScene();
+  for (const table of ['one', 'two']) await scene.table(table, 3);
+  await scene.run(['export', '--all']);
+  await scene.run(['compact', '--all']);
+});
+
+afterAll(() => scene[Symbol.asyncDispose]());
+
+test('all is well: one line, and with --quiet none', async () => {
+  expect(await check()).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(/^ok: 2 tables, at most .* s behind\n$/),
+  });
+  expect(await check(['--quiet'])).toMatchObject({ code: 0, stdout: '' });
+});
+
+test('a late table, with how to mend it; and with who works on it', async () => {
+  await age('one', '16 minutes');
+  const late = await check(['--quiet']);
+  expect(late.code).toBe(1);
+  expect(late.stdout).toBe(
+    'public.one late: 16 min behind, which is more than 15 min; tidemark export --table public.one\n',
+  );
+  expect(await problems('one', '--max-lag', '1h')).toEqual([]);
+  await using store = await openAt(scene.db.url);
+  const { lease } = await take(store, 'one', 'host pid 7');
+  expect((await check()).stdout).toMatch(/late: .*; host pid 7 works on it$/m);
+  await store.release([lease]);
+  await scene.run(['export', '--table', 'one']);
+  expect(await problems('one')).toEqual([]);
+});
+
+test('a paused table is not late', async () => {
+  await age('two', '1 day');
+  expect(await problems('two')).toEqual(['late']);
+  await scene.run(['pause', '--table', 'two']);
+  expect((await check()).stdout).toMatch(/^ok: 2 tables, 1 of them paused, at most .* s behind\n$/);
+  await scene.run(['resume', '--table', 'two']);
+  await scene.run(['export', '--table', 'two']);
+});
+
+test('a table that fails, and one that was never exported', async () => {
+  await scene.db.query('create table keyless (id int, updated_at timestamptz default now())');
+  expect(await problems('keyless')).toEqual(['never_exported']);
+  await scene.run(['export', '--table', 'keyless']);
+  const { code, stdout } = await check();
+  expect(code).toBe(1);
+  expect(stdout).toMatch(/^public\.keyless failing: KEY_MISSING: .*; name the columns .*\n$/);
+  await scene.db.query('drop table keyless');
+  // Nobody waits for a table that is no more.
+  expect(await check()).toMatchObject({ code: 0 });
+});
+
+test('rows that wait for a compaction for too long', async () => {
+  await scene.db.query('insert into one values (4)');
+  await scene.run(['export', '--table', 'one']);
+  expect(await problems('one')).toEqual([]);
+  await scene.db.query(`update tidemark.run set finished_at = finished_at - interval '1 hour'`);
+  const { stdout } = await check();
+  expect(stdout).toMatch(/^public\.one compaction late: 1 row waits .*; tidemark compact --table public\.one\n$/);
+  await scene.run(['compact', '--all']);
+  expect(await check()).toMatchObject({ code: 0 });
+});
+
+test('the source is away: it says so, and checks what it knows', async () => {
+  const config = { source: { url: variable('DATABASE_URL') }, state: { url: variable('STATE_URL') } };
+  await age('one', '1 hour');
+  const away = await check([], config, { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' });
+  expect(away.code).toBe(1);
+  expect(away.stdout).toMatch(/^source: SOURCE_UNREACHABLE: .*\npublic\.one late: /);
+});
+
+test('--max-lag is a duration, and goes with --check', async () => {
+  expect(await check(['--max-lag', 'soon'])).toMatchObject({ code: 2, stderr: expect.stringContaining('USAGE') });
+  expect(await scene.run(['status', '--max-lag', '1h'])).toMatchObject({ code: 2 });
+});
