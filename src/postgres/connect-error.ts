@@ -3,6 +3,7 @@
 import { type ErrorCode, TidemarkError } from '../model/error.ts';
 import type { DatabaseRole } from './connect-options.ts';
 import { connectionLimit, POOLER_REFUSALS } from './connect-refusals.ts';
+import { regionOf } from './rds-token.ts';
 import { OtherServer } from './session-attrs.ts';
 
 export type ConnectPlace = { role: DatabaseRole; host: string; port: number; user: string; database: string };
@@ -39,7 +40,7 @@ const CERTIFICATE = /^(CERT_|ERR_TLS|ERR_SSL|ERR_OSSL|EPROTO$|HOSTNAME_MISMATCH$
 
 /** The server answered, but not to TLS (or to the handshake): libpq's `prefer` then goes on without. */
 export function tlsRefused(error: unknown): boolean {
-  const { code = '', message = '' } = error as Failure;
+  const { code = '', message = '' } = (error ?? {}) as Failure;
   if (/does not support SSL connections|error establishing an SSL connection|before secure TLS/.test(message))
     return true;
   return UNTRUSTED.test(code) || CERTIFICATE.test(code) || code === '28000';
@@ -47,13 +48,13 @@ export function tlsRefused(error: unknown): boolean {
 
 /** The server wants TLS: libpq's `allow` then tries it. */
 export function plainRefused(error: unknown): boolean {
-  return (error as Failure).code === '28000';
+  return (error as Failure | undefined)?.code === '28000';
 }
 
 /** Of the attempts at one host, with TLS and without, the failure that says most. */
 export function tellingOne(failures: TidemarkError[]): TidemarkError {
   // Both refused by pg_hba.conf: "no encryption" of the one without TLS would send the user the wrong way.
-  const refused = failures.every(({ cause }) => (cause as Failure).code === '28000');
+  const refused = failures.every(({ cause }) => plainRefused(cause));
   const withTls = failures.find(({ message }) => !message.includes('no encryption'));
   return (refused && withTls) || failures.at(-1)!;
 }
@@ -113,7 +114,7 @@ export function connectError(error: unknown, place: ConnectPlace, timedOut: numb
     return fail('unreachable', message, `${url} asks for it; the role of a server changes in a failover`);
   // pgbouncer has one SQLSTATE for all that it refuses, what the server told it included.
   const refusal = code === '08P01' ? POOLER_REFUSALS.find(({ says }) => says.test(message)) : undefined;
-  if (refusal) return fail(refusal.kind, refusal.what(message, place), refusal.hint(place, url));
+  if (refusal) return fail(refusal.kind, refusal.what(message, place), refusal.hint(place, url, message));
   if (/^SASL:.*client password|password must be a string/.test(message)) {
     return fail(
       'auth',
@@ -132,8 +133,8 @@ export function connectError(error: unknown, place: ConnectPlace, timedOut: numb
     return fail(
       'tls',
       `the server's certificate is not signed by a trusted authority (${code})`,
-      /\.rds\.amazonaws\.com(\.cn)?$/i.test(place.host)
-        ? 'RDS has authorities of its own: tls: { ca: ./global-bundle.pem }, from https://truststore.pki.rds.amazonaws.com'
+      regionOf(place.host) !== undefined
+        ? 'RDS has authorities of its own: tls: { ca: ./global-bundle.pem }, from https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem'
         : `name its authority: tls: { ca: ./ca.pem }, or sslrootcert=… in ${url}`,
     );
   }

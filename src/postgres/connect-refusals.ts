@@ -5,9 +5,9 @@ import type { ConnectPlace } from './connect-error.ts';
 
 /** A hint for SQLSTATE 53300, whose message alone tells whose limit it is. */
 export function connectionLimit(message: string, { user, database }: Pick<ConnectPlace, 'user' | 'database'>): string {
-  if (/for role/.test(message))
+  if (/connections for role/.test(message))
     return `ALTER ROLE "${user}" CONNECTION LIMIT sets it; source.connections is what tidemark opens`;
-  if (/for database/.test(message)) return `ALTER DATABASE "${database}" CONNECTION LIMIT sets it`;
+  if (/connections for database/.test(message)) return `ALTER DATABASE "${database}" CONNECTION LIMIT sets it`;
   if (/reserved/.test(message))
     return 'all of max_connections that are not reserved are in use: free some, or raise max_connections';
   return 'all of max_connections are in use: free some, or raise max_connections';
@@ -17,7 +17,7 @@ type PoolerRefusal = {
   says: RegExp;
   kind: 'unreachable' | 'auth' | 'tls' | 'database';
   what: (message: string, place: ConnectPlace) => string;
-  hint: (place: ConnectPlace, url: string) => string;
+  hint: (place: ConnectPlace, url: string, message: string) => string;
 };
 
 /** pgbouncer's, in its own words (1.18 to 1.24); the first that fits. */
@@ -57,7 +57,7 @@ export const POOLER_REFUSALS: PoolerRefusal[] = [
     says: /too many connections/,
     kind: 'unreachable',
     what: (message) => `the pooler gets no connection from the server: ${message}`,
-    hint: (place) => connectionLimit('for role', place),
+    hint: (place, _, message) => connectionLimit(message, place),
   },
   {
     says: /query_wait_timeout|server_login_retry|server login|cannot connect to server|connect failed/,

@@ -35,6 +35,8 @@ export async function lookAtActivity(client: pg.ClientBase, ours: number[], seen
   );
   // A hidden backend has no backend_type either: it must not fall out by that.
   // On a standby the transactions that count are those of its primary, and none of them is seen.
+  // A pooler gives its clients made-up process ids: one that happens to be a writer's must not hide it. So ids of ours count
+  // only where they are true, which shows in this connection's own.
   // query_start: several transactions in one message share the message's now(), and xact_start is NULL between them.
   const [activity] = await rowsOf(
     client,
@@ -44,7 +46,8 @@ export async function lookAtActivity(client: pg.ClientBase, ours: number[], seen
           + pg_catalog.pg_is_in_recovery()::int as hidden
       from pg_catalog.pg_stat_activity
       where datname = pg_catalog.current_database() and backend_type is distinct from 'autovacuum worker'
-        and pid <> pg_catalog.pg_backend_pid() and pid <> all(${ours}::int[])`,
+        and pid <> pg_catalog.pg_backend_pid()
+        and (pid <> all(${ours}::int[]) or pg_catalog.pg_backend_pid() <> all(${ours}::int[]))`,
   );
   // After the activity: a transaction that is prepared in between is seen here; the other way round by neither.
   const prepared = await rowsOf(

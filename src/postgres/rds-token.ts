@@ -5,9 +5,14 @@ import type { DatabaseRole } from './connect-options.ts';
 
 export type TokenPlace = { host: string; port: number; user: string; region: string | undefined };
 
-/** `….<region>.rds.amazonaws.com`, also of a proxy or in China; undefined: the name does not tell. */
+/** Of `….<region>.rds.amazonaws.com`, in China `….rds.<region>.amazonaws.com.cn`; undefined: the name does not tell. */
 export function regionOf(host: string): string | undefined {
-  return /\.([a-z]{2}(?:-[a-z]+)+-\d+)\.rds\.amazonaws\.com(?:\.cn)?$/i.exec(host)?.[1].toLowerCase();
+  const region = '([a-z]{2}(?:-[a-z]+)+-\\d+)';
+  const found = new RegExp(
+    `\\.(?:${region}\\.rds\\.amazonaws\\.com|rds\\.${region}\\.amazonaws\\.com\\.cn)$`,
+    'i',
+  ).exec(host);
+  return (found?.[1] ?? found?.[2])?.toLowerCase();
 }
 
 /**

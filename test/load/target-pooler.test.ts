@@ -1,68 +1,16 @@
 /** Through a transaction pooler: sessions are lent by the transaction, so that nothing of ours may hang on one. */
 
-import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import net from 'node:net';
-import os from 'node:os';
-import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, test } from 'vitest';
+import { expect } from 'vitest';
 import { batchOf, drop, EVENTS, openTarget, originals, settingsOf } from '../support/load-target.ts';
+import { startPgbouncer, testWithPgbouncer } from '../support/pgbouncer.ts';
 import { createDatabase } from '../support/postgres.ts';
 import { never } from '../support/state.ts';
-
-const PGBOUNCER = '/usr/sbin/pgbouncer';
-const testWithPgbouncer = test.skipIf(!existsSync(PGBOUNCER) && !process.env.TIDEMARK_NO_SKIP);
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
-/** A pool of two sessions on the database. */
-async function startPgbouncer(url: string): Promise<AsyncDisposable & { url: string }> {
-  const at = new URL(url);
-  const folder = await mkdtemp(path.join(os.tmpdir(), 'tidemark-pgbouncer-'));
-  await chmod(folder, 0o755);
-  const port = await freePort();
-  await writeFile(path.join(folder, 'users'), '"postgres" "postgres"\n', { mode: 0o644 });
-  await writeFile(
-    path.join(folder, 'ini'),
-    `[databases]\n* = host=127.0.0.1 port=${at.port} user=postgres password=postgres\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = ${port}\n` +
-      `auth_type = plain\nauth_file = ${folder}/users\npool_mode = transaction\ndefault_pool_size = 2\nunix_socket_dir =\n`,
-    { mode: 0o644 },
-  );
-  const child = spawn(PGBOUNCER, ['-q', path.join(folder, 'ini')], {
-    stdio: 'ignore',
-    ...(process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {}),
-  });
-  const ended = new Promise((resolve) => child.once('exit', resolve));
-  const open = () =>
-    new Promise<boolean>((resolve) => {
-      const socket = net.connect(port, '127.0.0.1', () => resolve(true)).on('error', () => resolve(false));
-      socket.on('connect', () => socket.destroy());
-    });
-  for (let i = 0; i < 200 && !(await open()); i++) await sleep(25);
-  return {
-    url: Object.assign(new URL(url), { port: String(port) }).href,
-    async [Symbol.asyncDispose]() {
-      child.kill('SIGTERM');
-      await Promise.race([ended, sleep(2_000)]);
-      child.kill('SIGKILL');
-      await rm(folder, { recursive: true, force: true });
-    },
-  };
-}
 
 testWithPgbouncer('several processes load everything once through a pool of two sessions', async () => {
   await using db = await createDatabase();
   await db.query(EVENTS);
-  await using pooler = await startPgbouncer(db.url);
-  const settings = settingsOf(pooler.url, { connections: 2 });
+  await using pooler = await startPgbouncer(db.url, { settings: ['default_pool_size = 2'] });
+  const settings = settingsOf(pooler.through(db.url), { connections: 2 });
   const pages = Array.from({ length: 6 }, (_, p) => Array.from({ length: 5 }, (_, i) => String(p * 5 + i)));
   const loaded = await Promise.all(
     [0, 1, 2].map(async (n) => {

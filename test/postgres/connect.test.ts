@@ -1,17 +1,16 @@
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, chown, copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, copyFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import net from 'node:net';
-import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { connect, disconnect, requireVersion } from '../../src/postgres/connect.ts';
 import type { ConnectOptions } from '../../src/postgres/connect-options.ts';
+import { type Certificates, hasOpenssl, makeCertificates } from '../support/certificates.ts';
 import { createDatabase } from '../support/postgres.ts';
-import { type PostgresServer, startPostgres } from '../support/postgres-server.ts';
+import { type PostgresServer, ROOT, startPostgres } from '../support/postgres-server.ts';
 
-const run = promisify(execFile);
 const forever = new AbortController().signal;
 
 /** The environment of the machine must not decide a test. */
@@ -141,85 +140,19 @@ test('a Unix socket, a password that needs encoding', async () => {
   expect(await encrypted(options(url))).toBe(false);
 });
 
-const openssl = await run('openssl', ['version']).then(
-  () => true,
-  () => false,
-);
-if (!openssl && process.env.TIDEMARK_NO_SKIP) throw new Error('openssl is missing, and nothing may be skipped');
-
-describe.skipIf(!openssl)('TLS (needs openssl)', () => {
-  let folder: string;
+describe.skipIf(!(await hasOpenssl()))('TLS (needs openssl)', () => {
+  let made: Certificates;
   let tls: PostgresServer;
   const url = (mode: string, host = '127.0.0.1') =>
     `postgres://postgres:postgres@${host}:${tls.port}/postgres${mode && `?sslmode=${mode}`}`;
-  const ca = (name: string) => path.join(folder, `${name}.crt`);
+  const ca = (name: string) => path.join(made.folder, `${name}.crt`);
 
   beforeAll(async () => {
-    folder = await mkdtemp(path.join(os.tmpdir(), 'tidemark-tls-'));
-    const at = { cwd: folder };
-    const authority = (name: string) =>
-      run(
-        'openssl',
-        [
-          'req',
-          '-x509',
-          '-newkey',
-          'rsa:2048',
-          '-nodes',
-          '-days',
-          '2',
-          '-subj',
-          `/CN=${name}`,
-          '-keyout',
-          `${name}.key`,
-          '-out',
-          `${name}.crt`,
-        ],
-        at,
-      );
-    await authority('ours');
-    await authority('another');
-    await run(
-      'openssl',
-      [
-        'req',
-        '-newkey',
-        'rsa:2048',
-        '-nodes',
-        '-subj',
-        '/CN=db.example',
-        '-keyout',
-        'server.key',
-        '-out',
-        'server.csr',
-      ],
-      at,
-    );
-    await writeFile(path.join(folder, 'names'), 'subjectAltName=DNS:db.example,IP:127.0.0.1\n');
-    await run(
-      'openssl',
-      [
-        'x509',
-        '-req',
-        '-in',
-        'server.csr',
-        '-CA',
-        'ours.crt',
-        '-CAkey',
-        'ours.key',
-        '-days',
-        '2',
-        '-extfile',
-        'names',
-        '-out',
-        'server.crt',
-      ],
-      at,
-    );
+    made = await makeCertificates();
     tls = await startPostgres();
-    for (const file of ['server.crt', 'server.key']) {
-      const copy = path.join(tls.dataDir, file);
-      await copyFile(path.join(folder, file), copy);
+    for (const file of [made.cert, made.key]) {
+      const copy = path.join(tls.dataDir, path.basename(file));
+      await copyFile(file, copy);
       await chmod(copy, 0o600);
       if (process.getuid?.() === 0) await chown(copy, 65534, 65534);
     }
@@ -229,7 +162,7 @@ describe.skipIf(!openssl)('TLS (needs openssl)', () => {
   });
   afterAll(async () => {
     await tls?.[Symbol.asyncDispose]();
-    await rm(folder, { recursive: true, force: true });
+    await made?.[Symbol.asyncDispose]();
   });
 
   test.each([
@@ -294,5 +227,62 @@ describe.skipIf(!openssl)('TLS (needs openssl)', () => {
       code: 'CONFIG_INVALID',
       message: expect.stringContaining('sslmode=prefer'),
     });
+  });
+
+  test('a bundle of many authorities, as RDS has one, is searched for the right one', async () => {
+    const bundle = path.join(made.folder, 'bundle.crt');
+    await writeFile(bundle, (await Promise.all([ca('another'), ca('ours')].map((each) => readFile(each)))).join(''));
+    expect(await encrypted(options(url('verify-full'), { caFile: bundle }))).toBe(true);
+  });
+
+  test('sslrootcert=system trusts what the machine trusts, and wants the host name too', async () => {
+    const system = `${url('verify-full')}&sslrootcert=system`;
+    expect(await failure(options(system), forever)).toMatchObject({ code: 'SOURCE_TLS' });
+    expect(await failure(options(`${url('require')}&sslrootcert=system`), forever)).toMatchObject({
+      code: 'CONFIG_INVALID',
+      hint: 'use sslmode=verify-full',
+    });
+    // Node reads the machine's authorities once, as the process starts to need them.
+    const script = `import { connect, disconnect } from '${path.join(ROOT, 'src/postgres/connect.ts')}';
+      await disconnect(await connect({ role: 'source', url: process.argv[1], env: {} }, new AbortController().signal));`;
+    const trusting = { env: { ...process.env, SSL_CERT_FILE: ca('ours') } };
+    await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script, system], trusting);
+  });
+
+  test('require verifies the signature where ~/.postgresql/root.crt is, as libpq does', async () => {
+    const home = path.join(made.folder, 'home');
+    await mkdir(path.join(home, '.postgresql'), { recursive: true });
+    vi.stubEnv('HOME', home);
+    await copyFile(ca('another'), path.join(home, '.postgresql/root.crt'));
+    expect(await failure(options(url('require')), forever)).toMatchObject({ code: 'SOURCE_TLS' });
+    expect(await encrypted(options(url('prefer')))).toBe(true);
+    await copyFile(ca('ours'), path.join(home, '.postgresql/root.crt'));
+    expect(await encrypted(options(url('require')))).toBe(true);
+    expect(await encrypted(options(url('verify-full')))).toBe(true);
+    vi.unstubAllEnvs();
+  });
+
+  test('a server that takes no connection without TLS says so, and the hint names sslmode', async () => {
+    const hba = path.join(tls.dataDir, 'pg_hba.conf');
+    const before = await readFile(hba, 'utf8');
+    const reload = async (text: string) => {
+      await writeFile(hba, text);
+      const admin = await connect(options(url('require')), forever);
+      await admin.query('select pg_reload_conf()');
+      await disconnect(admin);
+    };
+    await reload('hostssl all postgres 127.0.0.1/32 scram-sha-256\n');
+    await expect.poll(async () => (await failure(options(url('disable')), forever)).code).toBe('SOURCE_AUTH');
+    expect(await failure(options(url('disable')), forever)).toMatchObject({
+      message: expect.stringContaining('no encryption'),
+      hint: expect.stringContaining('sslmode=verify-full'),
+    });
+    expect(await encrypted(options(url('allow')))).toBe(true);
+    // Nobody else may come in: with or without TLS, so that TLS is not the advice.
+    expect(await failure(options(url('prefer').replace('postgres:postgres', 'app:x')), forever)).toMatchObject({
+      code: 'SOURCE_AUTH',
+      hint: expect.stringContaining('no line for this user'),
+    });
+    await reload(before);
   });
 });
