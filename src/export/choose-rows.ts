@@ -19,6 +19,8 @@ export type Choice = {
   /** Why the mark's ids mean nothing here; null: they do. */
   changed: string | null;
   doubt: Mark['doubt'];
+  /** For the next mark: what the server did not tell this time stays as it was. */
+  history: History;
 };
 
 export type Situation = {
@@ -35,30 +37,38 @@ export type Situation = {
 /** Beyond so many, a branch of the query for each would cost more than a scan. */
 const MOST_APART = 50;
 
-export function chooseRows({ previous, full, leaves, history, at, hasCursor }: Situation): Choice {
-  if (previous === null) return { full: true, since: null, apart: [], base: null, changed: null, doubt: null };
-  const changed = previous.history && historyChange(previous.history, history);
+export function chooseRows(situation: Situation): Choice {
+  const { previous, full, leaves, history: now, at, hasCursor } = situation;
+  const changed = previous?.history ? historyChange(previous.history, now) : null;
+  const history = changed === null && previous?.history ? completed(now, previous.history) : now;
   // Ids, and what is known of prepared ones, belong to the other history; so does its clock.
   const base = changed === null ? previous : null;
-  const whole: Choice = { full: true, since: null, apart: [], base, changed, doubt: null };
-  if (full || isReplaced(previous.leaves, leaves)) return whole;
+  const whole: Choice = { full: true, since: null, apart: [], base, changed, doubt: null, history };
+  if (previous === null || full || isReplaced(previous.leaves, leaves)) return whole;
   const byFloor = hasCursor && previous.floor !== null;
   if (changed !== null && !byFloor) return whole;
   const since = changed === null ? previous : { ...previous, xmin: 0n, seen: [] };
   const doubt = changed === null ? previous.doubt : { at, why: changed };
+  const part: Choice = { full: false, since, apart: [], base, changed, doubt, history };
   const known = new Map(previous.leaves?.map(({ oid, filenode }) => [oid, filenode]));
   const isNew = ({ oid }: Leaf) => previous.leaves !== null && !known.has(oid);
   // On another system the same file has another number.
-  const sameSystem = previous.history?.system == null || previous.history.system === history.system;
+  const sameSystem = previous.history?.system == null || previous.history.system === now.system;
   const isRewritten = ({ oid, filenode }: Leaf) => sameSystem && known.has(oid) && known.get(oid) !== filenode;
   const added = leaves.filter(isNew).map((leaf) => ({ leaf, rule: 'all' as const }));
-  const rewritten = byFloor ? leaves.filter(isRewritten) : [];
-  if (rewritten.length > MOST_APART || (rewritten.length > 0 && rewritten.length + added.length === leaves.length)) {
-    if (changed !== null) return whole;
-    return { full: false, since: { ...since, floor: null }, apart: added, base, changed, doubt };
-  }
-  const apart = [...added, ...rewritten.map((leaf) => ({ leaf, rule: 'ids' as const }))];
-  return { full: false, since, apart, base, changed, doubt };
+  const rewritten = byFloor ? leaves.filter(isRewritten).map((leaf) => ({ leaf, rule: 'ids' as const })) : [];
+  const all = rewritten.length > 0 && rewritten.length + added.length === leaves.length;
+  if (rewritten.length <= MOST_APART && !all) return { ...part, apart: [...added, ...rewritten] };
+  return changed === null ? { ...part, since: { ...since, floor: null }, apart: added } : whole;
+}
+
+function completed(now: History, before: History): History {
+  return {
+    system: now.system ?? before.system,
+    timeline: now.timeline ?? before.timeline,
+    lsn: now.lsn ?? before.lsn,
+    xmax: now.xmax,
+  };
 }
 
 /** Nothing is left of what the mark speaks of: the table was dropped and made again, or another has its name now. */

@@ -85,7 +85,7 @@ export async function readTable(
         lateMs: work.settings.lateMs,
         marginMs: work.settings.marginMs,
         leaves,
-        history,
+        history: choice.history,
         doubt: choice.doubt,
       }),
       changed: choice.changed ?? undefined,

@@ -14,12 +14,10 @@ export const NO_HISTORY: HistoryAsks = { system: false, timeline: false, lsn: fa
 
 const SYSTEM = `(select system_identifier::text from pg_catalog.pg_control_system())`;
 
-// pg_control_checkpoint has the old timeline for seconds after a promotion, so it is asked on a standby alone, where the WAL
-// cannot be named and the receiver may be hidden from the role or not run at all.
-const TIMELINE = `case when pg_catalog.pg_is_in_recovery() then (select greatest(
-      (select received_tli from pg_catalog.pg_stat_get_wal_receiver()),
-      (select timeline_id from pg_catalog.pg_control_checkpoint()),
-      (select min_recovery_end_timeline from pg_catalog.pg_control_recovery())))
+// Not pg_control_checkpoint: it has the old timeline for seconds after a promotion, on a standby of the promoted server for
+// minutes. The receiver knows at once, while there is one; it is hidden without pg_read_all_stats.
+const TIMELINE = `case when pg_catalog.pg_is_in_recovery()
+    then (select received_tli from pg_catalog.pg_stat_get_wal_receiver())
     else ('x' || pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int
     end::text`;
 

@@ -1,0 +1,139 @@
+import { expect, test } from 'vitest';
+import { chooseRows, historyChange } from '../../../src/export/choose-rows.ts';
+import type { History, Mark } from '../../../src/model/mark.ts';
+
+const history: History = { system: 's', timeline: 3, lsn: 100n, xmax: 50n };
+const leaf = (oid: number, filenode = oid) => ({ oid, filenode });
+
+const previous: Mark = {
+  xmin: 40n,
+  seen: [{ from: 41n, to: 43n }],
+  floor: 1_000n,
+  watermark: 'w',
+  at: 2_000n,
+  prepared: [],
+  leaves: [leaf(1), leaf(2)],
+  history,
+  doubt: null,
+};
+
+const choose = (more: Partial<Parameters<typeof chooseRows>[0]>) =>
+  chooseRows({ previous, full: false, leaves: [leaf(1), leaf(2)], history, at: 3_000n, hasCursor: true, ...more });
+
+test('nothing is new: the changed rows since the mark', () => {
+  expect(choose({})).toEqual({
+    full: false,
+    since: previous,
+    apart: [],
+    base: previous,
+    changed: null,
+    doubt: null,
+    history,
+  });
+});
+
+test('the first run, and one that is asked for, brings everything', () => {
+  expect(choose({ previous: null })).toMatchObject({ full: true, since: null, base: null });
+  expect(choose({ full: true })).toMatchObject({ full: true, since: null, base: previous });
+});
+
+test('a new partition comes whole; one that is gone is forgotten', () => {
+  expect(choose({ leaves: [leaf(2), leaf(3)] })).toMatchObject({
+    full: false,
+    apart: [{ leaf: leaf(3), rule: 'all' }],
+  });
+});
+
+test('all are new: the table is another one', () => {
+  expect(choose({ leaves: [leaf(3)] })).toMatchObject({ full: true, since: null, apart: [] });
+  expect(choose({ previous: { ...previous, leaves: [] } })).toMatchObject({ full: true });
+  expect(choose({ leaves: [] })).toMatchObject({ full: false, apart: [] });
+});
+
+test('one partition written anew is read by ids alone; all of them, without the prefilter', () => {
+  expect(choose({ leaves: [leaf(1, 9), leaf(2)] })).toMatchObject({
+    since: previous,
+    apart: [{ leaf: leaf(1, 9), rule: 'ids' }],
+  });
+  expect(choose({ leaves: [leaf(1, 9), leaf(2, 8), leaf(3)] })).toMatchObject({
+    since: { ...previous, floor: null },
+    apart: [{ leaf: leaf(3), rule: 'all' }],
+  });
+});
+
+test('without a prefilter it does not matter what was written anew', () => {
+  expect(choose({ hasCursor: false, leaves: [leaf(1, 9), leaf(2)] }).apart).toEqual([]);
+  expect(choose({ previous: { ...previous, floor: null }, leaves: [leaf(1, 9), leaf(2)] }).apart).toEqual([]);
+});
+
+test('a mark that knows no partitions compares none', () => {
+  const older = { ...previous, leaves: null, history: null };
+  expect(choose({ previous: older, leaves: [leaf(7)] })).toMatchObject({
+    full: false,
+    since: older,
+    apart: [],
+    history,
+  });
+});
+
+const promoted = { ...history, timeline: 4 };
+
+test('another history: the floor alone, nothing of the ids, and a doubt that stays', () => {
+  const chosen = choose({ history: promoted });
+  expect(chosen).toMatchObject({
+    full: false,
+    since: { xmin: 0n, seen: [], floor: 1_000n },
+    base: null,
+    changed: 'the source is on timeline 4 instead of 3',
+    doubt: { at: 3_000n, why: 'the source is on timeline 4 instead of 3' },
+    history: promoted,
+  });
+  const later = choose({ previous: { ...previous, history: promoted, doubt: chosen.doubt }, history: promoted });
+  expect(later).toMatchObject({ since: { xmin: 40n }, changed: null, doubt: chosen.doubt });
+});
+
+test('a full run ends the doubt', () => {
+  const doubt = { at: 1n, why: 'so' };
+  expect(choose({ previous: { ...previous, doubt }, full: true }).doubt).toBeNull();
+});
+
+test('another history without a floor or a cursor: everything', () => {
+  expect(choose({ history: promoted, hasCursor: false })).toMatchObject({ full: true, base: null, doubt: null });
+  expect(choose({ history: promoted, previous: { ...previous, floor: null } })).toMatchObject({
+    full: true,
+    base: null,
+  });
+});
+
+test('on another system the numbers of files say nothing, those of partitions what they can', () => {
+  const other = { ...history, system: 'o' };
+  expect(choose({ history: other, leaves: [leaf(1, 9), leaf(2, 8)] })).toMatchObject({
+    full: false,
+    apart: [],
+    since: { floor: 1_000n },
+  });
+  expect(choose({ history: other, leaves: [leaf(8), leaf(9)] })).toMatchObject({ full: true });
+  expect(choose({ history: promoted, leaves: [leaf(1, 9), leaf(2)] })).toMatchObject({
+    apart: [{ rule: 'ids' }],
+    since: { xmin: 0n },
+  });
+});
+
+test.each([
+  ['the same', {}, null],
+  ['further on', { lsn: 101n, xmax: 51n }, null],
+  ['another system', { system: 'o' }, 'the source is another system'],
+  ['a lower timeline', { timeline: 2 }, 'the source is on timeline 2 instead of 3'],
+  ['the WAL went back', { lsn: 99n }, 'the position in the WAL went back'],
+  ['ids went back', { xmax: 49n }, 'transaction ids went back'],
+  ['unknown', { system: null, timeline: null, lsn: null }, null],
+] as [string, Partial<History>, string | null][])('%s', (_, more, why) => {
+  expect(historyChange(history, { ...history, ...more })).toBe(why);
+});
+
+test('what the server does not tell stays in the mark', () => {
+  expect(choose({ history: { system: null, timeline: null, lsn: null, xmax: 60n } })).toMatchObject({
+    changed: null,
+    history: { ...history, xmax: 60n },
+  });
+});
