@@ -27,6 +27,7 @@ import { type RawRun, rawRuns, type Until } from './raw-runs.ts';
 import { commitRun, nextRun, type Plan, planRun, prepareRun, settledState } from './runs.ts';
 import type { RunKind, RunState } from './schema.ts';
 import { type Staged, type StagedStatus, type StagedWork, saveStaged, stagedStatus } from './staged.ts';
+import { type TableFile, type TableRun, tableFiles, tableRuns } from './table-runs.ts';
 import { type Idle, readMarks, saveIdleMarks, type TableStatus, tableStatus } from './tables.ts';
 
 /** A run's files are some hundred bytes each here; a table may have 100,000 runs. */
@@ -229,8 +230,18 @@ export class StateStore implements AsyncDisposable {
   }
 
   /** Notes that such work was done just now. */
-  async noteWork(kind: 'vacuum' | 'load', name: string, signal: AbortSignal): Promise<void> {
-    return this.#database.transact('note what was done', (tx) => noteWork(tx, kind, name), signal);
+  async noteWork(kind: 'vacuum' | 'load', names: readonly string[], signal: AbortSignal): Promise<void> {
+    return this.#database.transact('note what was done', (tx) => noteWork(tx, kind, names), signal);
+  }
+
+  /** A table's newest runs, the newest first. */
+  async tableRuns(folder: string, most: number, signal: AbortSignal): Promise<TableRun[]> {
+    return this.#database.transact('read the runs', (tx) => tableRuns(tx, folder, most), signal);
+  }
+
+  /** A table's newest committed raw files, the newest first. */
+  async tableFiles(folder: string, most: number, signal: AbortSignal): Promise<TableFile[]> {
+    return this.#database.transact('read the manifest', (tx) => tableFiles(tx, folder, most), signal);
   }
 
   async status(): Promise<TableStatus[]> {
