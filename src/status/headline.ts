@@ -12,12 +12,17 @@ export function headline({ away, tables, loads, known }: Overview): {
   const failing = tables.filter(({ rank }) => rank === 'failing').length;
   const failingLoads = loads.filter(({ rank }) => rank === 'failing').length;
   const late = tables.filter(({ rank }) => rank === 'late').length + loads.filter(({ rank }) => rank === 'late').length;
+  const warned = tables.filter(({ rank }) => rank === 'warning').length;
   const bad = [
     ...away.map(({ service }) => `${service} is away`),
     ...(failing > 0 ? [`${counted(failing, 'table')} failing`] : []),
     ...(failingLoads > 0 ? [`${counted(failingLoads, 'load')} failing`] : []),
   ];
-  const all = [...bad, ...(late > 0 ? [`${formatCount(late)} late`] : [])];
+  const all = [
+    ...bad,
+    ...(late > 0 ? [`${formatCount(late)} late`] : []),
+    ...(warned > 0 ? [counted(warned, 'warning')] : []),
+  ];
   if (all.length > 0) {
     const [first] = all.join(', ');
     const text = first.toUpperCase() + all.join(', ').slice(1);

@@ -64,7 +64,7 @@ export async function readLedger(load: LoadSettings, env: Env, signal: AbortSign
 }
 
 async function withLedger<T>(
-  { target: { url, caFile }, ledgerSchema }: LoadSettings,
+  { target, ledgerSchema }: LoadSettings,
   env: Env,
   signal: AbortSignal,
   read: (client: pg.Client, at: string | null) => Promise<T>,
@@ -72,8 +72,7 @@ async function withLedger<T>(
   const until = AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)]);
   const options = {
     role: 'target',
-    url,
-    caFile,
+    ...target,
     env,
     applicationName: 'tidemark status',
     connectMs: CONNECT_MS,

@@ -4,9 +4,9 @@ import { formatCount, formatSeconds, toSecond } from '../cli/format.ts';
 import type { Ended } from '../daemon/board.ts';
 import { document } from './document.ts';
 import { headline } from './headline.ts';
-import { type Html, html } from './html.ts';
-import type { LoadLine, Overview, TableLine } from './overview.ts';
-import { age, ago, errorText, failingBox, none, number, RANK_WORDS, runningText, until } from './show.ts';
+import { type Html, html, type Part } from './html.ts';
+import type { LoadLine, Overview, Rank, TableLine } from './overview.ts';
+import { ago, errorText, failingBox, none, number, RANK_WORDS, runningText, until } from './show.ts';
 
 const COLUMNS = ['Table', 'Lag', 'Last run', 'Rows', 'Late', 'Watermark', 'Staged', 'Waiting', 'Next run'];
 
@@ -30,11 +30,9 @@ ${headHtml(overview, now)}
 <section id="tables" aria-labelledby="tables-h">
 <div class="bar"><h2 id="tables-h">Tables</h2>
 <form method="get" action="/" role="search"><label for="q" class="away">Filter tables</label><input id="q" name="q" type="search" placeholder="filter: a name, failing, late …" value="${filter}" autocomplete="off"></form></div>
-<table class="lines" role="table">
+<table class="lines" id="table-lines" role="table">
 <thead role="rowgroup"><tr role="row">${COLUMNS.map((name, i) => html`<th role="columnheader" scope="col"${i > 0 && i !== 5 && html` class="n"`}>${name}</th>`)}</tr></thead>
-<tbody id="table-lines" role="rowgroup">
 ${shown.map((line) => tableHtml(line, now))}
-</tbody>
 </table>
 <p id="no-tables" class="quiet"${shown.length > 0 && html` hidden`}>${nothingText(overview, filter)}</p>
 </section>
@@ -86,28 +84,41 @@ function findText({ name, rank }: TableLine): string {
   return `${name} ${RANK_WORDS[rank]}`.toLowerCase();
 }
 
+/** A group of rows, so that what is wrong can stand below as wide as the table. */
 export function tableHtml(line: TableLine, now: number): Html {
   const { name, folder, rank, lastRun, staged, watermark } = line;
-  const cell = (label: string, value: Html | string, kind = 'n') =>
+  const cell = (label: string, value: Part, kind = 'n') =>
     html`<td role="cell" class="${kind}" data-label="${label}">${value}</td>`;
-  return html`<tr role="row" id="${idOf(line)}" class="${rank}" data-find="${findText(line)}"><th role="rowheader" scope="row"><span class="name">${
+  const waiting = staged?.waitingSince != null && formatCount(staged.waitingRows);
+  return html`<tbody role="rowgroup" id="${idOf(line)}" class="${rank}" data-find="${findText(line)}"><tr role="row"><th role="rowheader" scope="row"><span class="name">${
     folder === null ? name : html`<a href="/tables/${folder}">${name}</a>`
-  }</span> <span class="rank">${rank === 'well' ? '' : RANK_WORDS[rank]}</span>${line.running.map((each) => runningText(each, now))}${
-    line.heldBy !== null && html`<span class="note">held by ${line.heldBy}</span>`
-  }${staged !== null && staged.stale !== null && html`<span class="note">${staged.stale}</span>`}${line.failing.map((each) => failingBox(each, now))}</th>${cell(
-    'lag',
-    ago(line.seenAt, now),
-    'n lag',
-  )}${cell('last run', ago(lastRun?.at ?? null, now))}${cell('rows', number(lastRun?.rows ?? null))}${cell(
-    'late',
-    number(lastRun?.lateRows ?? null),
-  )}${cell('watermark', watermark === null ? none : html`${shortWatermark(watermark)}`, 'w')}${cell(
-    'staged',
-    staged === null || staged.version === null ? none : html`v${staged.version}`,
-  )}${cell('waiting', staged === null || staged.waitingSince === null ? none : html`${formatCount(staged.waitingRows)}`)}${cell(
-    'next',
-    until(line.nextAt, now),
-  )}</tr>`;
+  }</span>${rankHtml(rank)}${notes(line, now)}</th>${[
+    cell('lag', ago(line.seenAt, now), 'n lag'),
+    cell('last run', ago(lastRun?.at ?? null, now)),
+    cell('rows', number(lastRun?.rows ?? null)),
+    cell('late', number(lastRun?.lateRows ?? null)),
+    cell('watermark', watermark === null ? none : shortWatermark(watermark), 'w'),
+    cell('staged', staged?.version == null ? none : `v${staged.version}`),
+    cell('waiting', waiting || none),
+    cell('next', until(line.nextAt, now)),
+  ]}</tr>${
+    line.failing.length > 0 &&
+    html`<tr role="row" class="more"><td role="cell" colspan="${COLUMNS.length}">${line.failing.map((each) => failingBox(each, now, SHORT))}</td></tr>`
+  }</tbody>
+`;
+}
+
+const SHORT = 280;
+
+export function rankHtml(rank: Rank): Html {
+  return html`${rank !== 'well' && html` <span class="rank">${RANK_WORDS[rank]}</span>`}`;
+}
+
+/** What goes on, and what one should know. */
+export function notes({ running, paused, heldBy, warnings }: TableLine, now: number): Html {
+  return html`${running.map((each) => runningText(each, now))}${
+    paused !== null && html`<span class="note">paused by ${paused.by}, ${ago(paused.at, now)}</span>`
+  }${heldBy !== null && html`<span class="note">held by ${heldBy}</span>`}${warnings.map((each) => html`<span class="note">${each}</span>`)}`;
 }
 
 function shortWatermark(watermark: string): string {
@@ -128,13 +139,11 @@ export function loadsHtml(overview: Overview, now: number): Html {
 function loadHtml({ name, rank, running, failing, nextAt, counts }: LoadLine, now: number): Html {
   const counted = (count: number | null, what: string, bad = false) =>
     count !== null && html` <span${bad && count > 0 && html` class="bad"`}>${formatCount(count)} ${what}</span>`;
-  return html`<li class="${rank}"><p><a href="/loads/${encodeURIComponent(name)}">${name}</a> <span class="rank">${
-    rank === 'well' ? '' : RANK_WORDS[rank]
-  }</span> <span class="right quiet">${until(nextAt, now)}</span></p><p class="facts">${
+  return html`<li class="${rank}"><p><a href="/loads/${encodeURIComponent(name)}">${name}</a>${rankHtml(rank)} <span class="right quiet">${until(nextAt, now)}</span></p><p class="facts">${
     counts === null
       ? html`<span class="none">not counted yet</span>`
       : [counted(counts.done, 'done'), counted(counts.rejects, 'rejected', true), counted(counts.dead, 'dead', true)]
-  }</p>${running.map((each) => runningText(each, now))}${failing.map((each) => failingBox(each, now))}</li>`;
+  }</p>${running.map((each) => runningText(each, now))}${failing.map((each) => failingBox(each, now, SHORT))}</li>`;
 }
 
 export function runsHtml({ runs }: Overview, now: number): Html {
@@ -147,9 +156,4 @@ function runHtml({ kind, name, at, run, outcome, rows, seconds, error }: Ended, 
   return html`<li class="${outcome}"><p><span class="kind">${kind}</span> <span class="name">${name}</span> <span class="right quiet">${ago(at, now)}</span></p><p class="facts">${
     outcome === 'done' ? html`<span>${formatCount(rows)} rows</span>` : html`<span class="outcome">${outcome}</span>`
   } <span>${took}</span>${run !== null && html` <span>run ${run}</span>`}${error !== null && html` <code class="code">${error.code}</code>`}</p></li>`;
-}
-
-/** For those who see no chart. */
-export function uptime(startedAt: number, now: number): string {
-  return age(now - startedAt);
 }

@@ -11,7 +11,7 @@ const OVERDUE_MS = 60_000;
 const RUNS = 40;
 
 /** The worst first. */
-export const RANKS = ['failing', 'late', 'held', 'running', 'well'] as const;
+export const RANKS = ['failing', 'late', 'warning', 'paused', 'held', 'running', 'well'] as const;
 export type Rank = (typeof RANKS)[number];
 
 export type Running = { kind: WorkKind; since: number; rows: number };
@@ -36,8 +36,11 @@ export type TableLine = {
   lastRun: { run: string; at: number; rows: bigint; lateRows: bigint; full: boolean } | null;
   watermark: string | null;
   failing: Failing[];
+  /** What somebody should look at though runs succeed. */
+  warnings: string[];
+  paused: { by: string; at: number } | null;
   heldBy: string | null;
-  staged: { version: bigint | null; waitingRows: bigint; waitingSince: number | null; stale: string | null } | null;
+  staged: { version: bigint | null; waitingRows: bigint; waitingSince: number | null } | null;
   running: Running[];
   /** The export's and the compaction's. */
   nextAt: number | null;
@@ -129,14 +132,15 @@ function tableLine(
   const running = each.flatMap(runningOf);
   const nextAt = works?.get('export')?.nextAt ?? null;
   const staged = status?.staged ?? null;
-  const stale = status === null ? null : staleness(status, now);
   const lease = status?.lease;
   const heldBy = lease && !lease.expired && !running.some(({ kind }) => kind === 'export') ? lease.holder : null;
-  const late = stale !== null || each.some((work) => overdue(work, now));
+  const late = each.some((work) => overdue(work, now));
+  const warnings = status === null ? [] : warningsOf(status, now);
+  const paused = status?.paused ? { by: status.paused.by, at: Date.parse(status.paused.at) } : null;
   return {
     name,
     folder: status?.folder ?? null,
-    rank: rankOf({ failing, late, heldBy, running }),
+    rank: rankOf({ failing, late, warnings, paused, heldBy, running }),
     seenAt: status?.mark ? Date.parse(status.mark.at) : null,
     lastRun: status?.lastRun
       ? {
@@ -149,12 +153,13 @@ function tableLine(
       : null,
     watermark: status?.mark?.watermark ?? null,
     failing,
+    warnings,
+    paused,
     heldBy,
     staged: staged && {
       version: staged.version,
       waitingRows: staged.waiting.rows,
       waitingSince: staged.waiting.since === null ? null : Date.parse(staged.waiting.since),
-      stale,
     },
     running,
     nextAt,
@@ -168,7 +173,7 @@ function loadLine(name: string, counts: LoadCounts | null, work: WorkState | und
   const late = work !== undefined && overdue(work, now);
   return {
     name,
-    rank: rankOf({ failing, late, heldBy: null, running }),
+    rank: rankOf({ failing, late, running }),
     running,
     failing,
     nextAt: work?.nextAt ?? null,
@@ -194,10 +199,26 @@ function overdue({ running, nextAt, trouble }: WorkState, now: number): boolean 
   return running === null && trouble === null && nextAt !== null && nextAt < now - OVERDUE_MS;
 }
 
-function rankOf(line: { failing: Failing[]; late: boolean; heldBy: string | null; running: Running[] }): Rank {
-  if (line.failing.length > 0) return 'failing';
-  if (line.late) return 'late';
-  return line.heldBy === null ? (line.running.length > 0 ? 'running' : 'well') : 'held';
+type Ranked = Pick<TableLine, 'failing' | 'running'> &
+  Partial<Pick<TableLine, 'warnings' | 'paused' | 'heldBy'>> & { late: boolean };
+
+function rankOf({ failing, late, warnings = [], paused = null, heldBy = null, running }: Ranked): Rank {
+  if (failing.length > 0) return 'failing';
+  // A paused table is late for a reason.
+  if (paused !== null) return 'paused';
+  if (late) return 'late';
+  if (warnings.length > 0) return 'warning';
+  if (heldBy !== null) return 'held';
+  return running.length > 0 ? 'running' : 'well';
+}
+
+function warningsOf(status: TableStatus, now: number): string[] {
+  const stale = staleness(status, now);
+  return [
+    ...(stale === null ? [] : [stale]),
+    ...(status.mark?.doubt ? [`${status.mark.doubt.why}; export it with --full`] : []),
+    ...status.broken.map(({ column, rule, count }) => `${count} rows of the last run break ${rule} of ${column}`),
+  ];
 }
 
 /** Who fails for longest is first. The others by name: lines that change places every second cannot be read. */
@@ -210,5 +231,5 @@ function worstFirst(a: TableLine, b: TableLine): number {
 }
 
 function places({ rank }: TableLine): number {
-  return rank === 'failing' ? 0 : rank === 'late' ? 1 : 2;
+  return Math.min(RANKS.indexOf(rank), RANKS.indexOf('paused'));
 }

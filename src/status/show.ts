@@ -47,6 +47,8 @@ export const KIND_WORDS = {
 export const RANK_WORDS: Record<Rank, string> = {
   failing: 'failing',
   late: 'late',
+  warning: 'warning',
+  paused: 'paused',
   held: 'held',
   running: 'running',
   well: 'well',
@@ -60,13 +62,22 @@ function words(kind: string): { now: string; fails: string } {
   return KIND_WORDS[kind as keyof typeof KIND_WORDS] ?? { now: kind, fails: `${kind} fails` };
 }
 
-/** Code, message and hint, since when, and when it is tried again. */
-export function failingBox({ kind, since, times, retryAt, slow, error }: Failing, now: number): Html {
+/** Code, message and hint, since when, and when it is tried again. `most`: of the message's characters. */
+export function failingBox(
+  { kind, since, times, retryAt, slow, error }: Failing,
+  now: number,
+  most = Number.POSITIVE_INFINITY,
+): Html {
   return html`<div class="trouble"><p>${words(kind).fails} for ${ago(since, now)}${times !== null && times > 1 && `, ${times} times`}${
     retryAt !== null && html`, next try ${until(retryAt, now)}${slow && ' (rarely now)'}`
-  }</p>${errorText(error)}</div>`;
+  }</p>${errorText(error, most)}</div>`;
 }
 
-export function errorText({ code, message, hint }: ShownError): Html {
-  return html`<p><code class="code">${code}</code> ${message}</p>${hint !== null && html`<p class="hint">${hint}</p>`}`;
+/** `most`: of the message's characters. */
+export function errorText({ code, message, hint }: ShownError, most = Number.POSITIVE_INFINITY): Html {
+  return html`<p><code class="code">${code}</code> ${cut(message, most)}</p>${hint !== null && html`<p class="hint">${hint}</p>`}`;
+}
+
+export function cut(text: string, most: number): string {
+  return text.length > most ? `${text.slice(0, most)} …` : text;
 }

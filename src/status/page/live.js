@@ -40,12 +40,12 @@
     if (!input || !lines) return;
     const wanted = input.value.toLowerCase();
     let shown = 0;
-    for (const line of lines.children) {
+    for (const line of lines.tBodies) {
       line.hidden = !line.dataset.find.includes(wanted);
       if (!line.hidden) shown++;
     }
     nothing.hidden = shown > 0;
-    if (shown === 0 && lines.children.length > 0) nothing.textContent = 'No table is called so.';
+    if (shown === 0 && lines.tBodies.length > 0) nothing.textContent = 'No table is called so.';
   }
   input?.addEventListener('input', filter);
   input?.form.addEventListener('submit', (event) => event.preventDefault());
@@ -82,8 +82,8 @@
       else lines.append(made(text));
     }
     if (update.order) {
-      const byId = new Map([...lines.children].map((line) => [line.id, line]));
-      let at = lines.firstElementChild;
+      const byId = new Map([...lines.tBodies].map((line) => [line.id, line]));
+      let at = lines.tBodies[0] ?? null;
       for (const id of update.order) {
         const line = byId.get(id);
         if (!line) continue;
