@@ -1,6 +1,6 @@
 /** A real S3 server for tests, where there is one. Invariant: started on a free port over a new folder, killed and removed at the end. */
 
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -8,6 +8,7 @@ import { homedir, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 
 const CACHE = fileURLToPath(new URL('../../.cache/bin/versitygw', import.meta.url));
 
@@ -27,19 +28,32 @@ export function findVersitygw(): string | null {
   return found ?? null;
 }
 
+/** A user besides the owner of all: what a bucket's policy allows is all that it may do. */
+export type VersitygwUser = { access: string; secret: string };
+
 /** Starts it with one bucket, `lake`. */
-export async function startVersitygw(binary: string): Promise<Versitygw> {
+export async function startVersitygw(binary: string, user?: VersitygwUser): Promise<Versitygw> {
   const base = await mkdtemp(join(tmpdir(), 'tidemark-versitygw-'));
   await mkdir(join(base, 'data', 'lake'), { recursive: true });
   const port = await freePort();
   const args = ['--access', VERSITYGW_KEYS.AWS_ACCESS_KEY_ID, '--secret', VERSITYGW_KEYS.AWS_SECRET_ACCESS_KEY];
   const options = ['--port', `127.0.0.1:${port}`, '--keep-alive', '--quiet'];
+  if (user) {
+    await mkdir(join(base, 'iam'));
+    options.push('--iam-dir', join(base, 'iam'));
+  }
   const server = spawn(binary, [...args, ...options, 'posix', join(base, 'data')], { stdio: 'ignore' });
   const ended = new Promise<void>((resolve) => server.once('exit', () => resolve()));
   const endpoint = `http://127.0.0.1:${port}`;
   for (let tries = 0; !(await answers(endpoint)); tries++) {
     if (tries === 100 || server.exitCode !== null) throw new Error('versitygw does not start');
     await delay(50);
+  }
+  if (user) {
+    const made = ['--access', user.access, '--secret', user.secret, '--role', 'user'];
+    const owner = ['--access', VERSITYGW_KEYS.AWS_ACCESS_KEY_ID, '--secret', VERSITYGW_KEYS.AWS_SECRET_ACCESS_KEY];
+    const asOwner = ['admin', ...owner, '--endpoint-url', endpoint];
+    await promisify(execFile)(binary, [...asOwner, 'create-user', ...made]);
   }
   return {
     endpoint,
