@@ -1,15 +1,19 @@
 /** Exports several tables at once, within the source's connections. Invariant: a failing table does not stop the others. */
 
 import { TidemarkError, toTidemarkError } from '../model/error.ts';
+import type { Mark, Micros } from '../model/mark.ts';
 import type { Range } from '../model/range.ts';
 import type { UnfitCounts } from '../model/run.ts';
 import { displayName, type TableName, type TableSettings } from '../model/table.ts';
 import { describeTables, type SourceTable } from '../postgres/describe.ts';
-import { keepAlive } from '../state/keep-alive.ts';
-import { type Acquired, type Held, type Lease, leaseLost } from '../state/leases.ts';
+import type { Held } from '../state/leases.ts';
+import type { Standing } from '../state/standing.ts';
 import { exportTable, stoppedBy } from './export-table.ts';
+import { passIdle } from './idle-tables.ts';
+import { byLag } from './lag-order.ts';
+import { type Leased, LeaseQueue } from './lease-queue.ts';
 import { recover } from './recover.ts';
-import { Settler } from './settle.ts';
+import type { Settled } from './settle.ts';
 import type { ExportDeps } from './work.ts';
 
 export type TableResult = {
@@ -42,12 +46,14 @@ export type ExportRequest = {
   /** Who holds the leases, for people: host and process. */
   holder: string;
   leaseMs: number;
+  /**
+   * Tables whose mark is of a snapshot later than this (by the source's clock) are given back as `nothing`: another process
+   * looked at them meanwhile. Null, or with `full` or `range`: every table is looked at.
+   */
+  unlessCheckedSince?: Micros | null;
 };
 
-/** Leases are taken for so many tables ahead: one round trip, and yet a second process finds something to do. */
-const LEASES_AHEAD = 100;
-
-type Item = { settings: TableSettings; table: SourceTable | null; found: Acquired; lost: AbortController };
+type Item = { settings: TableSettings; table: SourceTable | null; standing: Standing };
 
 /** Results in the order in which the tables ended. Throws only what concerns all of them: the source or the state store away. */
 export async function exportTables(
@@ -56,74 +62,86 @@ export async function exportTables(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<TableResult[]> {
-  const described = await describe(deps, request.tables, signal);
   const results: TableResult[] = [];
   const end = (result: TableResult) => {
     results.push(result);
     progress.ended(result);
   };
-  await using settler = new Settler(deps.state);
-  for (let first = 0; first < request.tables.length && !signal.aborted; first += LEASES_AHEAD) {
-    const tables = request.tables.slice(first, first + LEASES_AHEAD);
-    const wanted = tables.map(({ name, folder }) => ({ name, folder }));
-    const found = await deps.state.acquire('export', wanted, request.holder, request.leaseMs, signal);
-    const items: Item[] = [];
-    for (const [i, got] of found.entries()) {
-      if (got.state === 'held') end({ ...nothing(tables[i].name), ...got });
-      else items.push({ settings: tables[i], table: described[first + i], found: got, lost: new AbortController() });
-    }
-    await workOn(deps, request, items, settler, progress, end, signal);
-  }
+  const whole = request.full || request.range !== undefined;
+  const items = (await lookUp(deps, request.tables, signal)).filter(({ settings, standing: { mark } }) => {
+    if (whole || !isFresh(mark, request)) return true;
+    end({ ...nothing(settings.name), state: 'nothing', watermark: mark!.watermark });
+    return false;
+  });
+  const order = byLag(request.full);
+  items.sort((a, b) => order(waitingOf(a), waitingOf(b)));
+  const onIdle = ({ settings }: Item, { watermark }: Mark, seconds: number) =>
+    end({ ...nothing(settings.name), state: 'nothing', watermark, seconds });
+  const busy = whole ? items : await passIdle(deps, items, onIdle, signal);
+  await workOn(deps, request, busy, progress, end, signal);
   return results;
 }
 
-async function describe(
-  { source }: ExportDeps,
-  tables: TableSettings[],
-  signal: AbortSignal,
-): Promise<(SourceTable | null)[]> {
+async function lookUp({ source, state }: ExportDeps, tables: TableSettings[], signal: AbortSignal): Promise<Item[]> {
   const names = tables.map(({ name }) => name);
-  return source.use((client) => describeTables(client, names, source.types), signal);
+  const [described, standing] = await Promise.all([
+    source.use((client) => describeTables(client, names, source.types), signal),
+    state.standing(tables, signal),
+  ]);
+  return tables.map((settings, i) => ({ settings, table: described[i], standing: standing[i] }));
+}
+
+const waitingOf = ({ table, standing }: Item) => ({ mark: standing.mark, estimatedRows: table?.estimatedRows ?? 0 });
+
+/** Whether somebody else has looked at the table since the caller thought it due. */
+function isFresh(mark: Mark | null, { unlessCheckedSince }: ExportRequest): boolean {
+  return mark !== null && unlessCheckedSince != null && mark.at > unlessCheckedSince;
 }
 
 async function workOn(
   deps: ExportDeps,
   request: ExportRequest,
   items: Item[],
-  settler: Settler,
   progress: Progress,
   end: (result: TableResult) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  const byLease = new Map<Lease, Item>(items.map((item) => [item.found.lease, item]));
-  const onLost = (lease: Lease) => byLease.get(lease)?.lost.abort(leaseLost(lease));
-  await using heartbeat = keepAlive(deps.state, [...byLease.keys()], request.leaseMs, onLost, deps.log);
-  const queue = [...items];
+  const { holder, leaseMs } = request;
+  const wanted = ({ settings: { name, folder } }: Item) => ({ name, folder });
+  const onHeld = ({ settings }: Item, held: Held) => end({ ...nothing(settings.name), ...held });
+  await using queue = new LeaseQueue(deps.state, items, { wanted, holder, leaseMs, onHeld }, deps.log);
   const reader = async () => {
-    for (let item = queue.shift(); item; item = queue.shift()) {
-      const { lease } = item.found;
-      let idle: Parameters<Settler['add']>[0]['idle'] = null;
+    for (let leased = await queue.next(signal); leased; leased = await queue.next(signal)) {
+      let idle: Settled['idle'] = null;
       try {
-        if (signal.aborted) continue;
-        const { result, mark } = await work(deps, request, item, progress, AbortSignal.any([signal, item.lost.signal]));
-        idle = mark;
-        if (result) end(result);
+        const done = await work(deps, request, leased, progress, AbortSignal.any([signal, leased.lost]));
+        idle = done.mark;
+        if (done.result) end(done.result);
       } finally {
-        heartbeat.forget(lease);
-        settler.add({ lease, idle });
+        queue.put(leased, idle);
       }
     }
   };
-  await Promise.all(Array.from({ length: Math.min(request.readers, items.length) }, reader));
+  const readers = Array.from({ length: Math.min(request.readers, items.length) }, reader);
+  // Each to its end, for the leases are given back then; what one throws concerns all.
+  const failed = (await Promise.allSettled(readers)).find((ended) => ended.status === 'rejected');
+  if (failed) throw failed.reason;
 }
 
 /** One table, from what a dead process left to its result; no result when everything is being stopped. Never throws. */
-async function work(deps: ExportDeps, request: ExportRequest, item: Item, progress: Progress, signal: AbortSignal) {
-  const { settings, table, found } = item;
+async function work(
+  deps: ExportDeps,
+  request: ExportRequest,
+  { item: { settings, table }, found }: Leased<Item>,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<{ result: TableResult | null; mark: Settled['idle'] }> {
   const began = deps.now();
   const common = () => ({ ...nothing(settings.name), seconds: (deps.now() - began) / 1000 });
   try {
     const from = await recover(deps, found, signal);
+    if (!request.full && !request.range && isFresh(from.mark, request))
+      return { result: { ...common(), state: 'nothing', watermark: from.mark!.watermark }, mark: null };
     if (!table)
       throw new TidemarkError('TABLE_UNKNOWN', 'there is no such table', { table: displayName(settings.name) });
     progress.started(settings.name, from.mark && !request.full ? 0 : table.estimatedRows);

@@ -52,6 +52,15 @@ const SETTINGS: Record<string, string> = {
   jit: 'off',
 };
 
+/** The statements that begin such a transaction; locks and the snapshot come next. Limits in milliseconds. */
+export function beginReading(statementMs: number, lockMs: number): string[] {
+  const settings = { ...SETTINGS, statement_timeout: String(statementMs), lock_timeout: String(lockMs) };
+  return [
+    'begin isolation level repeatable read read only',
+    ...Object.entries(settings).map(([name, value]) => `set local ${name} = '${value}'`),
+  ];
+}
+
 /**
  * Begins, locks, takes the snapshot. `statementTimeoutMs` bounds each statement. Throws pg's DatabaseError: 42P01 (no such
  * table), 42501 (no grant), 55P03 (locked by somebody for too long).
@@ -62,17 +71,8 @@ export async function openSnapshot(
   statementTimeoutMs: number,
   asks: HistoryAsks = NO_HISTORY,
 ): Promise<Snapshot> {
-  const settings = {
-    ...SETTINGS,
-    statement_timeout: String(statementTimeoutMs),
-    lock_timeout: String(LOCK_TIMEOUT_MS),
-  };
-  const set = Object.entries(settings).map(([name, value]) =>
-    textOf(sql`set local ${sql.raw(name)} = ${sql.lit(value)}`),
-  );
   const statements = [
-    'begin isolation level repeatable read read only',
-    ...set,
+    ...beginReading(statementTimeoutMs, LOCK_TIMEOUT_MS),
     // Before any SELECT, for the first one takes the snapshot: a TRUNCATE or a rewriting ALTER in between reads as an empty
     // table, and the mark would move on.
     textOf(sql`lock table ${tableId(table.name)} in access share mode`),
@@ -104,7 +104,7 @@ export async function openSnapshot(
 }
 
 /** Means the same whatever standard_conforming_strings is: our own setting comes too late for the message that it is in. */
-function literal(text: string): RawBuilder<string> {
+export function literal(text: string): RawBuilder<string> {
   return sql.raw(`E'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`);
 }
 

@@ -5,6 +5,8 @@ import type { Lease } from './leases.ts';
 import type { StateStore } from './state-store.ts';
 
 export type KeepAlive = AsyncDisposable & {
+  /** Renews this lease too. */
+  keep(lease: Lease): void;
   /** Stops renewing a lease; call it before releasing it, else it counts as lost. */
   forget(lease: Lease): void;
 };
@@ -42,6 +44,7 @@ export function keepAlive(
   };
   schedule();
   return {
+    keep: (lease) => void kept.add(lease),
     forget: (lease) => void kept.delete(lease),
     async [Symbol.asyncDispose]() {
       stopped = true;

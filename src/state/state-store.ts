@@ -27,6 +27,7 @@ import { type RawRun, rawRuns, type Until } from './raw-runs.ts';
 import { commitRun, nextRun, type Plan, planRun, prepareRun, settledState } from './runs.ts';
 import type { RunKind, RunState } from './schema.ts';
 import { type Staged, type StagedStatus, type StagedWork, saveStaged, stagedStatus } from './staged.ts';
+import { moveMarks, type Rest, readStanding, type Standing } from './standing.ts';
 import { type TableFile, type TableRun, tableFiles, tableRuns } from './table-runs.ts';
 import { type Idle, readMarks, saveIdleMarks, type TableStatus, tableStatus } from './tables.ts';
 
@@ -115,6 +116,16 @@ export class StateStore implements AsyncDisposable {
   /** Moves the marks of tables that had nothing to export; returns the leases that are lost, whose marks stay. */
   async saveIdle(entries: readonly Idle[]): Promise<Lease[]> {
     return this.#database.transact('save marks', (tx) => saveIdleMarks(tx, entries));
+  }
+
+  /** Where each of the tables stands, in their order; takes no lease. Throws FOLDER_CLASH. */
+  async standing(tables: Wanted[], signal: AbortSignal): Promise<Standing[]> {
+    return this.#database.transact('read marks', (tx) => readStanding(tx, tables), signal);
+  }
+
+  /** Moves marks of tables in which nothing is new, without their leases. What moved, or is worked on, since standing() stays as it is. */
+  async moveMarks(entries: { rest: Rest; mark: Mark }[], signal: AbortSignal): Promise<void> {
+    return this.#database.transact('move marks', (tx) => moveMarks(tx, entries), signal);
   }
 
   /** Closes an open run of which nothing is left in the lake. Throws LEASE_LOST. */
