@@ -26,7 +26,7 @@ export type Look = {
 const ASK_AT_MOST = 2_000_000n;
 
 /**
- * `ours`: process ids of our own backends. `seen`: the ids that the marks at hand have seen, which are known to be finished.
+ * `ours`: process ids of our own backends, this client's among them. `seen`: the ids that the marks at hand have seen, which are known to be finished.
  */
 export async function lookAtActivity(client: pg.ClientBase, ours: number[], seen: IdRange[]): Promise<Look> {
   const [{ clock }] = await rowsOf(
