@@ -41,6 +41,7 @@ const code = await runProgram(process.argv.slice(2), {
   cwd: process.cwd(),
   env: process.env,
   signal: controller.signal,
+  onReload: (listener) => void process.on('SIGHUP', listener),
 });
 process.exitCode = stopped ? SIGNALS[stopped as StopSignal] : code;
 // What a command left open must not keep the process: results are written, output is drained.

@@ -25,4 +25,6 @@ export type CommandContext = {
   secrets: string[];
   /** Aborted by SIGINT and SIGTERM; the command then ends within 10 seconds, returning or throwing whatever it likes. */
   signal: AbortSignal;
+  /** Calls the listener at each SIGHUP, which otherwise ends the process. */
+  onReload?(listener: () => void): void;
 };

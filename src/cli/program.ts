@@ -24,6 +24,8 @@ export type Io = {
   cwd: string;
   env: Record<string, string | undefined>;
   signal: AbortSignal;
+  /** See CommandContext. */
+  onReload?: (listener: () => void) => void;
 };
 
 type Globals = { config?: string; json?: boolean; quiet?: boolean; logLevel?: string };
@@ -159,6 +161,17 @@ function buildProgram(io: Io, start: Start): Command {
     .action(async (names: string[], options: object, self: Command) =>
       start(self.optsWithGlobals(), { ...options, names }, async () => (await import('./load.ts')).runLoad),
     );
+  program
+    .command('daemon')
+    .description('all of it on the schedule, with the status page; until a signal stops it')
+    .option('--no-page', 'without the status page')
+    .allowExcessArguments(false)
+    .action(async (options: object, self: Command) => {
+      const globals: Globals = self.optsWithGlobals();
+      // It draws nothing, so its log is what there is to see on a terminal too.
+      const logLevel = globals.logLevel ?? (globals.quiet ? 'warn' : 'info');
+      return start({ ...globals, logLevel }, options, async () => (await import('./daemon.ts')).runDaemon);
+    });
   tables(
     command('status', 'what is where, how late, what failed last', async () => (await import('./status.ts')).runStatus),
   )
@@ -234,6 +247,7 @@ async function createContext(globals: Globals, io: Io, secrets: string[]): Promi
     screen,
     secrets,
     signal: io.signal,
+    onReload: (listener) => io.onReload?.(listener),
   };
 }
 

@@ -2,11 +2,11 @@
 
 import { exportTables, type Progress, type TableResult } from '../export/export-tables.ts';
 import type { ExportDeps } from '../export/work.ts';
+import { toTidemarkError } from '../model/error.ts';
 import { displayName, type TableSettings } from '../model/table.ts';
 import type { Due, Outcome } from './agenda.ts';
 import type { Lane, Tell } from './lane.ts';
 import { serviceOf } from './services.ts';
-import { toTidemarkError } from '../model/error.ts';
 
 export type ExportLaneDeps = {
   deps: ExportDeps;
@@ -83,7 +83,10 @@ async function exportBatch(lane: ExportLaneDeps, works: Due[], tell: Tell, signa
 const OWN_MS = 500;
 
 export function outcomeOf(
-  result: { state: 'held'; holder: string; expiresAt: string | null } | { state: 'failed'; error: unknown } | { state: 'committed' | 'compacted' | 'nothing' },
+  result:
+    | { state: 'held'; holder: string; expiresAt: string | null }
+    | { state: 'failed'; error: unknown }
+    | { state: 'committed' | 'compacted' | 'nothing' },
   holder: string,
 ): Outcome {
   if (result.state === 'failed') return result;

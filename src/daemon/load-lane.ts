@@ -1,8 +1,8 @@
 /** Loads: two at once, each with its threads; a load's own target may be away without any other work being held up. */
 
-import { runLoads, type LoadsDeps } from '../load/run-loads.ts';
+import { type LoadsDeps, runLoads } from '../load/run-loads.ts';
 import type { LoadSettings } from '../load/settings.ts';
-import { ERRORS, type ErrorCode, toTidemarkError } from '../model/error.ts';
+import { type ErrorCode, toTidemarkError } from '../model/error.ts';
 import type { Outcome } from './agenda.ts';
 import type { Lane } from './lane.ts';
 
@@ -11,11 +11,12 @@ export type LoadLaneDeps = {
   load: (name: string) => LoadSettings | null;
   /** Null: what the load needs answers. */
   reach: (load: string, error: unknown) => void;
+  done: (load: string, signal: AbortSignal) => Promise<void>;
 };
 
 const AT_ONCE = 2;
 
-export function loadLane({ deps, load, reach }: LoadLaneDeps): Lane {
+export function loadLane({ deps, load, reach, done }: LoadLaneDeps): Lane {
   return {
     kind: 'load',
     needs: [],
@@ -39,6 +40,8 @@ export function loadLane({ deps, load, reach }: LoadLaneDeps): Lane {
           ? { state: 'failed', error: result.error, away: isAway(toTidemarkError(result.error).code) }
           : { state: result.state === 'loaded' ? 'done' : 'nothing' };
       reach(name, outcome.state === 'failed' && outcome.away ? outcome.error : null);
+      // It is loaded, whether or not that can be noted.
+      if (outcome.state !== 'failed') await done(name, signal).catch(() => {});
       tell.ended(name, outcome, {
         run: null,
         rows: totals.rowsOut,
@@ -51,6 +54,8 @@ export function loadLane({ deps, load, reach }: LoadLaneDeps): Lane {
   };
 }
 
+const AWAY: readonly ErrorCode[] = ['TARGET_UNREACHABLE', 'TARGET_READ_ONLY', 'LAKE_UNREACHABLE'];
+
 function isAway(code: ErrorCode): boolean {
-  return ['TARGET_UNREACHABLE', 'LAKE_UNREACHABLE', 'TARGET_READ_ONLY'].includes(code) && ERRORS[code] !== undefined;
+  return AWAY.includes(code);
 }

@@ -93,8 +93,9 @@ export class Services {
       try {
         await this.#probes[service](this.#signal);
       } catch (error) {
+        const { code } = toTidemarkError(error);
         // Whatever else is wrong, the server answers: the work itself finds out.
-        if (serviceOf(toTidemarkError(error).code) === service || this.#signal.aborted) continue;
+        if (code === 'INTERNAL' || serviceOf(code) === service || this.#signal.aborted) continue;
       }
       this.#away.delete(service);
       board.reach(service, null);

@@ -8,6 +8,7 @@ export const ERRORS = {
   CONFIG_INVALID: { exit: 2, retried: false },
   CONFIG_EXISTS: { exit: 2, retried: false },
   ENV_MISSING: { exit: 2, retried: false },
+  CONFIG_RESTART: { exit: 2, retried: false },
   TABLE_UNKNOWN: { exit: 2, retried: false },
   TABLE_AMBIGUOUS: { exit: 2, retried: false },
   FOLDER_CLASH: { exit: 2, retried: false },

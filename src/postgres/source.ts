@@ -142,6 +142,11 @@ export class Source implements AsyncDisposable {
     await disconnect(open.client);
   }
 
+  /** How many connections are open. */
+  get opened(): number {
+    return this.#open.size;
+  }
+
   /** What holds for the server; asked once. */
   facts(signal: AbortSignal): Promise<ServerFacts> {
     this.#facts ??= this.use(readFacts, signal).catch((error) => {

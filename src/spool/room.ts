@@ -13,6 +13,8 @@ const LOOK_MS = 2_000;
 export type Room = {
   /** Bytes that may still be used: the limit, or what the disk has, less whatever cannot be evicted. */
   available(): Promise<number>;
+  /** Bytes that lie there or are held. */
+  used(): Promise<number>;
   /** Room for outputs and DuckDB's temporary files; what is written there uses it up. Throws SPOOL_FULL. */
   reserve(bytes: number): Promise<Disposable>;
   /** Room for a file that arrives. Throws SPOOL_FULL. */
@@ -69,6 +71,7 @@ export function createRoom(path: string, own: string, limitBytes: number, now: (
         const there = await seen(true);
         return Math.max(0, allowed - used(there));
       }),
+    used: () => inTurn(async () => used(await seen(true))),
     reserve: (bytes) =>
       inTurn(async () => {
         const end = hold(bytes, (more) => {

@@ -81,6 +81,11 @@ export class Spool implements AsyncDisposable {
     return this.#room.available();
   }
 
+  /** Bytes that are in use, by this process or, as far as it shows on the disk, by others. */
+  used(): Promise<number> {
+    return this.#room.used();
+  }
+
   /** Holds room for outputs and temporary files; what is written uses it up. Throws SPOOL_FULL. */
   reserve(bytes: number): Promise<Disposable> {
     return this.#room.reserve(bytes);

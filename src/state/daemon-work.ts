@@ -30,9 +30,10 @@ export async function lastWork({ db, schema }: StateTx, kind: string): Promise<M
   return new Map((await query.execute(db)).rows.map(({ name, at }) => [name, at]));
 }
 
-/** Notes that it was done just now. */
-export async function noteWork({ db, schema }: StateTx, kind: string, name: string): Promise<void> {
+/** Notes that these were done just now. */
+export async function noteWork({ db, schema }: StateTx, kind: string, names: readonly string[]): Promise<void> {
   await sql`
-    insert into ${tableIn(schema, 'daemon_work')} (kind, name, ended_at) values (${kind}, ${name}, ${now})
+    insert into ${tableIn(schema, 'daemon_work')} (kind, name, ended_at)
+    select ${kind}, name, ${now} from unnest(${names}::text[]) as name order by name
     on conflict (kind, name) do update set ended_at = excluded.ended_at`.execute(db);
 }

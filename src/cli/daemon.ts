@@ -1,0 +1,134 @@
+/** `tidemark daemon`: all of it on the schedule. */
+
+import os from 'node:os';
+import type { Logger } from 'pino';
+import type { Config } from '../config/config.ts';
+import { loadConfig } from '../config/load-config.ts';
+import { askAgainAfter } from '../daemon/backoff.ts';
+import { Board, type ShownError } from '../daemon/board.ts';
+import { type Clock, systemClock } from '../daemon/clock.ts';
+import { Daemon } from '../daemon/daemon.ts';
+import type { Lake } from '../lake/lake.ts';
+import { openLake } from '../lake/open.ts';
+import { ERRORS, toTidemarkError } from '../model/error.ts';
+import type { StateStore } from '../state/state-store.ts';
+import type { CommandContext } from './context.ts';
+import { errorParts } from './error-output.ts';
+import { type Engine, openEngine } from './open-engine.ts';
+import { openSource, openStateOf, readersOf } from './open-source.ts';
+
+export type DaemonOptions = { page?: boolean };
+
+/** More threads than this wait for the database. */
+const MOST_WORKERS = 8;
+
+/** Until a signal stops it; exit code 0. Throws what is wrong with the configuration, and what no waiting mends. */
+export async function runDaemon({ page = true }: DaemonOptions, context: CommandContext): Promise<number> {
+  const { log, secrets, env, signal } = context;
+  const config = await loadConfig(context);
+  await using state = await stateWhenThere(config, context, systemClock);
+  await using lake = await openLake(config.lake);
+  await using source = openSource(config, env);
+  await using engine = lazyEngine(config, lake, context);
+  const board = new Board(systemClock.now());
+  const daemon = new Daemon({
+    config,
+    reload: () => loadConfig(context),
+    source,
+    state,
+    lake,
+    engine: engine.open,
+    loads: {
+      env,
+      temporary: config.spool.path,
+      workers: Math.min(os.availableParallelism(), MOST_WORKERS),
+      clock: Date.now,
+      now: () => performance.now(),
+      step: async () => {},
+    },
+    readers: readersOf(config),
+    holder: `${os.hostname()} pid ${process.pid}`,
+    board,
+    clock: systemClock,
+    log,
+    shown: (error) => shownError(error, secrets),
+    random: Math.random,
+  });
+  // Before anything begins: a port that is taken is a mistake to hear of at once.
+  await using _ = page ? await startPage(daemon, board, { config, state, lake, source, engine }, context) : null;
+  context.onReload?.(() => void daemon.reload());
+  log.info({ pid: process.pid }, 'daemon started');
+  await daemon.run(signal);
+  log.info('daemon stopped');
+  return 0;
+}
+
+type Opened = {
+  config: Config;
+  state: StateStore;
+  lake: Lake;
+  source: ReturnType<typeof openSource>;
+  engine: LazyEngine;
+};
+
+async function startPage(daemon: Daemon, board: Board, opened: Opened, context: CommandContext) {
+  const { startStatus } = await import('../status/start-status.ts');
+  const { config, state, lake, source, engine } = opened;
+  const deps = {
+    board,
+    config: () => daemon.config(),
+    env: context.env,
+    state,
+    lake,
+    engine: () => openEngine(config, lake, context),
+    log: context.log,
+    secrets: context.secrets,
+    clock: Date.now,
+    sourceConnections: () => source.opened,
+    spoolBytes: async () => (await engine.opened())?.spool.used() ?? null,
+  };
+  return startStatus(deps, context.signal);
+}
+
+/** The state store; one that cannot be reached yet is waited for, as it would be once the daemon runs. */
+async function stateWhenThere(config: Config, context: CommandContext, clock: Clock): Promise<StateStore> {
+  const { log, signal } = context;
+  // Each repeat would be a line; that it is away is said once.
+  const quiet: Logger = Object.assign(Object.create(log), { warn: log.debug.bind(log) });
+  for (let times = 1; ; times++) {
+    try {
+      return await openStateOf(config, { ...context, log: quiet }, 'if-needed');
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!ERRORS[toTidemarkError(error).code].retried) throw error;
+      if (times === 1) log.warn({ service: 'state', err: error }, 'away; the daemon begins when it is there');
+      await clock.sleep(askAgainAfter(times, Math.random()), signal);
+      signal.throwIfAborted();
+    }
+  }
+}
+
+type LazyEngine = AsyncDisposable & { open: () => Promise<Engine>; opened: () => Promise<Engine | null> };
+
+/** Spool and DuckDB, once somebody needs them. */
+function lazyEngine(config: Config, lake: Lake, context: CommandContext): LazyEngine {
+  let opening: Promise<Engine> | null = null;
+  return {
+    open() {
+      opening ??= openEngine(config, lake, context).catch((error) => {
+        opening = null;
+        throw error;
+      });
+      return opening;
+    },
+    opened: async () => opening,
+    async [Symbol.asyncDispose]() {
+      await (await opening?.catch(() => null))?.[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function shownError(error: unknown, secrets: readonly string[]): ShownError {
+  const { code, message, hint } = errorParts(toTidemarkError(error), secrets);
+  return { code, message, hint };
+}

@@ -1,0 +1,230 @@
+/**
+ * The daemon: all of it on a schedule. Invariant: whatever fails, the rest goes on; when it returns, nothing runs any more and no lease is
+ * held.
+ */
+
+import type { Logger } from 'pino';
+import { compactDeps, compactSettings } from '../cli/compact-deps.ts';
+import { exportDeps } from '../cli/export-deps.ts';
+import type { Engine } from '../cli/open-engine.ts';
+import type { Config } from '../config/config.ts';
+import { fixedParts } from '../config/fixed-parts.ts';
+import type { Lake } from '../lake/lake.ts';
+import type { LoadsDeps } from '../load/run-loads.ts';
+import { TidemarkError } from '../model/error.ts';
+import { displayName } from '../model/table.ts';
+import type { Source } from '../postgres/source.ts';
+import type { StateStore } from '../state/state-store.ts';
+import { Agenda } from './agenda.ts';
+import type { Board, ShownError } from './board.ts';
+import type { Clock } from './clock.ts';
+import { compactLane } from './compact-lane.ts';
+import { exportLane } from './export-lane.ts';
+import type { Lane } from './lane.ts';
+import { loadLane } from './load-lane.ts';
+import { Loop } from './loop.ts';
+import { Sampler } from './sampler.ts';
+import { Services } from './services.ts';
+import { vacuumLane } from './vacuum-lane.ts';
+import { Waiting } from './waiting.ts';
+import { Works } from './works.ts';
+
+export type DaemonDeps = {
+  config: Config;
+  /** Reads the configuration anew. Throws CONFIG_*, ENV_MISSING. */
+  reload: () => Promise<Config>;
+  source: Source;
+  state: StateStore;
+  lake: Lake;
+  /** Opened at its first use, and once. */
+  engine: () => Promise<Engine>;
+  loads: Omit<LoadsDeps, 'log'>;
+  readers: number;
+  /** Who holds the leases, for people: host and process. */
+  holder: string;
+  board: Board;
+  clock: Clock;
+  log: Logger;
+  shown: (error: unknown) => ShownError;
+  random: () => number;
+};
+
+const MINUTE = 60_000;
+
+export class Daemon {
+  readonly #deps: DaemonDeps;
+  readonly #works: Works;
+  readonly #loop: Loop;
+  readonly #services: Services;
+  readonly #sampler: Sampler;
+  readonly #stop = new AbortController();
+  #config: Config;
+  #again = Promise.withResolvers<void>();
+
+  constructor(deps: DaemonDeps) {
+    this.#deps = deps;
+    this.#config = deps.config;
+    const { board, clock, log, shown, source, state, lake, random } = deps;
+    const agenda = new Agenda(random);
+    const config = () => this.#config;
+    const probes = {
+      source: (signal: AbortSignal) => source.use((client) => client.query('select 1'), signal),
+      state: () => state.marks([]),
+      lake: (signal: AbortSignal) => lake.head('raw/.tidemark-there', signal),
+    };
+    this.#services = new Services(probes, { board, clock, log, shown, random }, () => this.#back(), this.#stop.signal);
+    const show = (work: Parameters<Loop['show']>[0]) => this.#loop.show(work);
+    this.#works = new Works({ config, source, state, agenda, board, clock, log, shown, show });
+    this.#sampler = new Sampler({ board, clock, exportedAt: () => this.#works.exportedAt });
+    this.#loop = new Loop({ agenda, board, lanes: this.#lanes(agenda), services: this.#services, clock, log, shown });
+    board.answer((work) => this.#loop.ask(work));
+  }
+
+  /** The one in force: a reload changes it. */
+  config(): Config {
+    return this.#config;
+  }
+
+  /** Until the signal; all that was under way has ended then. */
+  async run(signal: AbortSignal): Promise<void> {
+    const onAbort = () => this.#stop.abort(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    this.#noReconcile();
+    await Promise.all([this.#loop.run(this.#stop.signal), this.#keepUp(this.#stop.signal)]);
+    await this.#services.ended();
+    this.#deps.board.answer(() => 'unknown');
+    signal.removeEventListener('abort', onAbort);
+  }
+
+  /** The configuration is read anew; one that is wrong, or needs a restart, is refused with a line in the log, and the old one stays. */
+  async reload(): Promise<void> {
+    const { log } = this.#deps;
+    try {
+      const config = await this.#deps.reload();
+      const fixed = fixedParts(this.#config, config);
+      if (fixed.length > 0) {
+        throw new TidemarkError('CONFIG_RESTART', `${fixed.join(', ')} cannot change while the daemon runs`, {
+          hint: 'restart it; another one may take over meanwhile',
+        });
+      }
+      this.#config = config;
+    } catch (error) {
+      log.error({ err: error }, 'the configuration was not reloaded; the old one stays');
+      return;
+    }
+    log.info('configuration reloaded');
+    this.#noReconcile();
+    this.#again.resolve();
+  }
+
+  /** Looks for tables and loads once a minute, and when there is a reason. */
+  async #keepUp(signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#deps;
+    while (!signal.aborted) {
+      this.#again = Promise.withResolvers();
+      for (const plan of ['planLoads', 'planTables'] as const) {
+        try {
+          await this.#works[plan](signal);
+        } catch (error) {
+          if (signal.aborted) return;
+          log.debug({ err: error }, plan);
+          if (!this.#services.took(error)) this.#works.complain(error);
+        }
+        this.#loop.wake();
+      }
+      await this.#observe(signal);
+      const over = new AbortController();
+      const stop = () => this.#again.resolve();
+      signal.addEventListener('abort', stop, { once: true });
+      await Promise.race([clock.sleep(MINUTE, over.signal), this.#again.promise]);
+      signal.removeEventListener('abort', stop);
+      over.abort();
+    }
+  }
+
+  /** What other daemons exported counts too. */
+  async #observe(signal: AbortSignal): Promise<void> {
+    try {
+      for (const { name, folder, exportedAt, paused } of await this.#deps.state.lastExports(signal)) {
+        const table = displayName(name);
+        if (exportedAt === null || this.#works.table(table)?.folder !== folder) continue;
+        if (paused) this.#works.exportedAt.delete(table);
+        else this.#works.exportedAt.set(table, exportedAt);
+      }
+    } catch (error) {
+      if (!signal.aborted) this.#services.took(error);
+    }
+    if (!signal.aborted) this.#sampler.sample();
+  }
+
+  #back(): void {
+    this.#again.resolve();
+    this.#loop.wake();
+  }
+
+  #noReconcile(): void {
+    const { reconcile } = this.#config.schedule;
+    if (reconcile !== null && reconcile !== 'off') {
+      this.#deps.log.info('schedule.reconcile: this version does not reconcile; deleted rows are not found');
+    }
+  }
+
+  #lanes(agenda: Agenda): Lane[] {
+    const { source, state, lake, log, clock, readers, holder, loads, engine, board, shown } = this.#deps;
+    const works = this.#works;
+    const waiting = new Waiting();
+    const leaseMs = () => this.#config.defaults.leaseMs;
+    const exported = exportLane({
+      deps: exportDeps({ source, state, lake, log }),
+      readers,
+      holder,
+      leaseMs,
+      table: (name) => works.table(name),
+      exported: (table, { rows, files }) => {
+        const name = displayName(table.name);
+        this.#sampler.add(
+          Number(rows),
+          files.reduce((sum, { bytes }) => sum + bytes, 0),
+        );
+        const at = waiting.add(name, rows, works.scheduleOf(table).compactAfter, clock.now());
+        if (at !== null) agenda.hasten({ kind: 'compact', name }, at);
+      },
+    });
+    const compacted = compactLane({
+      deps: async () => compactDeps(this.#config, await engine(), { state, lake, log }),
+      holder,
+      leaseMs,
+      table: (name) => {
+        const table = works.table(name);
+        return table && compactSettings(table);
+      },
+      taken: (name) => waiting.taken(name),
+    });
+    const noted = new Map<string, number>();
+    const loaded = loadLane({
+      deps: { ...loads, log },
+      load: (name) => works.load(name),
+      reach: (name, error) =>
+        board.reach(`load ${name}`, error === null ? null : { since: clock.now(), error: shown(error) }),
+      done: async (name, signal) => {
+        // Written down for schedules of hours and days; once a minute is often enough.
+        if (clock.now() - (noted.get(name) ?? 0) < MINUTE / 2) return;
+        noted.set(name, clock.now());
+        await state.noteWork('load', [name], signal);
+      },
+    });
+    const vacuumed = vacuumLane({
+      table: async (name) => {
+        const table = works.table(name);
+        return table && { lake, root: `staged/${table.folder}`, checkpoints: (await engine()).checkpoints };
+      },
+      retentionMs: () => Math.max(this.#config.defaults.retentionMs, 60 * MINUTE),
+      clock: () => clock.now(),
+      now: () => performance.now(),
+      doneSince: async (name, firedAt, signal) => ((await state.lastWork('vacuum', signal)).get(name) ?? 0) >= firedAt,
+      done: (name, signal) => state.noteWork('vacuum', [name], signal),
+    });
+    return [exported, compacted, loaded, vacuumed];
+  }
+}
