@@ -10,7 +10,7 @@ export async function up(db: Kysely<never>, schema: string): Promise<void> {
 
 const statements = (at: string) => `
 alter table ${at}.run add column chunk_plan jsonb;
-comment on column ${at}.run.chunk_plan is 'Of a full run that goes in chunks, only while it is planned: {chunks, blocks, table, columnList, reads}. Chunk n is blocks n*blocks up to (n+1)*blocks of each leaf, the last one to the end. The next holder of the lease goes on with such a run.';
+comment on column ${at}.run.chunk_plan is 'Of a full run that goes in chunks, only while it is planned: {starts, table, columnList, reads}. Chunk n is blocks starts[n] up to starts[n+1] of each leaf, the last one to the end. The next holder of the lease goes on with such a run.';
 comment on column ${at}.run.next_mark is 'The table''s mark once this run is committed; while it is prepared, or planned in chunks. next_columns likewise.';
 
 create table ${at}.run_chunk (

@@ -106,6 +106,7 @@ function settingsOf(table: KnownTable, all: Applied[], defaults: Defaults): Tabl
     marginMs: entry.margin ?? defaults.marginMs,
     fileBytes: entry.file_size ?? defaults.fileBytes,
     compression: entry.compression ?? defaults.compression,
+    chunkBytes: defaults.chunkBytes,
     leaseMs: defaults.leaseMs,
     merge: entry.merge ?? defaults.merge,
     ...scheduleOf(said),

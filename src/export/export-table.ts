@@ -8,8 +8,9 @@ import { TidemarkError, toTidemarkError } from '../model/error.ts';
 import type { Prepared } from '../model/run.ts';
 import { displayName } from '../model/table.ts';
 import { sourceError } from '../postgres/source-error.ts';
-import { parquetColumns } from './parquet-columns.ts';
-import { RawWriter } from './raw-writer.ts';
+import { readInChunks } from './chunks/read-in-chunks.ts';
+import { openWriter } from './open-writer.ts';
+import type { PlannedRun, RawWriter } from './raw-writer.ts';
 import { type Read, readTable } from './read-table.ts';
 import { completeRun, discardRun } from './recover.ts';
 import { repeatRange } from './repeat-range.ts';
@@ -24,11 +25,17 @@ export async function exportTable(deps: ExportDeps, work: TableWork, signal: Abo
     writer = openWriter(deps, work, read, signal);
     return writer;
   };
+  let inChunks: PlannedRun | null = null;
+  const onChunks = (run: PlannedRun | null) => {
+    inChunks = run;
+  };
   try {
-    const read = work.range
-      ? await repeatRange(deps, work, work.range, newWriter, signal)
-      : await readTable(deps, work, newWriter, signal);
-    const written = await read.writer.finish();
+    const read =
+      (await readInChunks(deps, work, onChunks, signal)) ??
+      (work.range
+        ? await repeatRange(deps, work, work.range, newWriter, signal)
+        : await readTable(deps, work, newWriter, signal));
+    const written = 'planned' in read ? read : await read.writer.finish();
     if (written === null) return { state: 'nothing', mark: read.mark, columns: read.columns, changed: read.changed };
     const { run } = written.planned;
     const outcome: Prepared = {
@@ -42,7 +49,8 @@ export async function exportTable(deps: ExportDeps, work: TableWork, signal: Abo
     await step('uploaded');
     await state.prepare(lease, run, outcome, signal);
     await step('prepared');
-    await completeRun(deps, lease, { run, token: lease.token, prepared: outcome }, signal);
+    const token = 'token' in read ? read.token : lease.token;
+    await completeRun(deps, lease, { run, token, prepared: outcome }, signal);
     return {
       state: 'committed',
       run,
@@ -55,43 +63,9 @@ export async function exportTable(deps: ExportDeps, work: TableWork, signal: Abo
     };
   } catch (error) {
     const known = sourceError(error, settings.name);
-    await noteFailure(deps, work, writer, stoppedBy(signal) ? null : known);
+    await noteFailure(deps, work, { writer, inChunks }, stoppedBy(signal) ? null : known);
     throw known;
   }
-}
-
-function openWriter(deps: ExportDeps, work: TableWork, read: Read, signal: AbortSignal): RawWriter {
-  const { settings, lease } = work;
-  const { plan, snapshot, full, repeats } = read;
-  const bounded = [...plan.key, ...(plan.cursor ? [plan.cursor.index] : [])].map((i) => plan.columns[i].name);
-  return new RawWriter({
-    lake: deps.lake,
-    compressor: deps.compressor(settings),
-    columns: parquetColumns(plan.columns),
-    bounded: [...new Set(bounded)],
-    fileBytes: settings.fileBytes,
-    // Else nobody who reads raw/ would learn that the table was emptied, or which columns it has.
-    evenEmpty: full,
-    at: snapshot.at,
-    createdBy: deps.createdBy,
-    metadata: (run) => ({
-      'tidemark.table': displayName(settings.name),
-      'tidemark.run': String(run),
-      // A run of the whole table replaces what was there before: whoever rebuilds the table from raw/ alone must know.
-      'tidemark.full': String(full),
-      ...(repeats ? { 'tidemark.repeats': JSON.stringify(repeats) } : {}),
-    }),
-    token: lease.token,
-    plan: async () => {
-      await deps.step('plan');
-      const loadDate = new Date(Number(snapshot.at / 1000n)).toISOString().slice(0, 10);
-      const planned = await deps.state.plan(lease, { loadDate, snapshotAt: snapshot.at, full, repeats }, signal);
-      await deps.step('planned');
-      return planned;
-    },
-    step: deps.step,
-    signal,
-  });
 }
 
 /** Whether somebody stopped the whole command: no failure of the table. A lost lease aborts too, with its own error. */
@@ -103,13 +77,14 @@ export function stoppedBy(signal: AbortSignal): boolean {
 async function noteFailure(
   deps: ExportDeps,
   { lease }: TableWork,
-  writer: RawWriter | null,
+  { writer, inChunks }: { writer: RawWriter | null; inChunks: PlannedRun | null },
   error: unknown,
 ): Promise<void> {
   const failure = error === null ? null : toTidemarkError(error);
   try {
     const planned = (await writer?.abort()) ?? null;
-    if (failure) await deps.state.fail(lease, planned?.run ?? null, failure);
+    if (failure) await deps.state.fail(lease, (planned ?? inChunks)?.run ?? null, failure);
+    // A run in chunks stays open: the next attempt goes on with it.
     if (!planned) return;
     // Asked, not remembered: a prepare whose answer was lost may have been committed, and another process may have made the
     // run's files visible by now. A prepared run is rolled forward by the next one.

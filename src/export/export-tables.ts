@@ -140,7 +140,7 @@ async function work(
   const common = () => ({ ...nothing(settings.name), seconds: (deps.now() - began) / 1000 });
   try {
     const from = await recover(deps, found, signal);
-    if (!request.full && !request.range && isFresh(from.mark, request))
+    if (!request.full && !request.range && !from.unfinished && isFresh(from.mark, request))
       return { result: { ...common(), state: 'nothing', watermark: from.mark!.watermark }, mark: null };
     if (!table)
       throw new TidemarkError('TABLE_UNKNOWN', 'there is no such table', { table: displayName(settings.name) });

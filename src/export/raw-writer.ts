@@ -33,6 +33,8 @@ export type RawWriterOptions = {
   metadata: (run: bigint) => Record<string, string>;
   createdBy: string;
   token: bigint;
+  /** The next file's number within the run, for writers that share one; by default each counts for itself. */
+  nextPart?: () => number;
   /** Plans the run; called once, with the first rows: a run without any leaves nothing to recover. */
   plan: () => Promise<PlannedRun>;
   step: (name: string) => Promise<void>;
@@ -111,7 +113,8 @@ export class RawWriter {
   async #start(): Promise<OpenFile> {
     const { lake, columns, createdBy, metadata, token, signal } = this.#options;
     const { run, prefix } = await this.#planned!;
-    const part = this.#parts++;
+    const part = this.#options.nextPart?.() ?? this.#parts;
+    this.#parts++;
     const key = rawKey(prefix, part);
     const owner: UploadOwner = { run, token };
     const upload = await lake.startUpload(key, owner, signal);
@@ -158,6 +161,13 @@ export class RawWriter {
     await this.#last.catch(() => {});
     await this.#open?.upload.abort();
     return (await this.#planned?.catch(() => null)) ?? null;
+  }
+
+  /** As abort(), and what was uploaded goes too: for a part of a run whose rest stays. Never throws. */
+  async discard(signal: AbortSignal): Promise<void> {
+    await this.abort();
+    for (const { key, upload } of this.#files)
+      await this.#options.lake.abortUpload(key, upload, signal).catch(() => {});
   }
 }
 

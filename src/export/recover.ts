@@ -1,16 +1,20 @@
 /**
  * Ends runs: makes prepared ones visible, and removes what others left. Invariant: a prepared run is always rolled forward,
- * whoever finds it, unless the lake has thrown one of its uploads away; a planned one is always removed.
+ * whoever finds it, unless the lake has thrown one of its uploads away; a planned one is removed, unless it
+ * goes in chunks: then the table's own export decides whether it goes on.
  */
 
 import type { Logger } from 'pino';
 import type { Lake } from '../lake/lake.ts';
 import { TidemarkError } from '../model/error.ts';
 import type { Mark } from '../model/mark.ts';
-import type { Prepared, Run, WrittenColumn } from '../model/run.ts';
+import type { Prepared, Run, UnfinishedChunks, WrittenColumn } from '../model/run.ts';
 import { displayName } from '../model/table.ts';
 import type { Lease } from '../state/leases.ts';
 import type { StateStore } from '../state/state-store.ts';
+
+/** A full run in chunks that a dead process left. */
+export type UnfinishedRun = { run: bigint; prefix: string; token: bigint; chunked: UnfinishedChunks };
 
 type Deps = { state: StateStore; lake: Lake; log: Logger; step: (name: string) => Promise<void> };
 
@@ -51,10 +55,16 @@ export async function recover(
   deps: Deps,
   found: { lease: Lease; mark: Mark | null; columns: WrittenColumn[] | null; unfinished: Run[] },
   signal: AbortSignal,
-): Promise<{ mark: Mark | null; columns: WrittenColumn[] | null }> {
+): Promise<{ mark: Mark | null; columns: WrittenColumn[] | null; unfinished: UnfinishedRun | null }> {
   let { mark, columns } = found;
+  let unfinished: UnfinishedRun | null = null;
   for (const run of found.unfinished) {
     const table = displayName(found.lease.table);
+    if (run.state === 'planned' && run.chunked) {
+      const { prefix, token, chunked } = run;
+      unfinished = { run: run.run, prefix, token, chunked };
+      continue;
+    }
     if (run.state === 'planned') {
       deps.log.info({ table, run: run.run }, 'an unfinished run is removed');
       await discardRun(deps, found.lease, run, 'its process ended before everything was uploaded', signal);
@@ -70,5 +80,5 @@ export async function recover(
       await discardRun(deps, found.lease, run, 'the lake threw away one of its uploads', signal);
     }
   }
-  return { mark, columns };
+  return { mark, columns, unfinished };
 }

@@ -12,6 +12,7 @@ import type { Source } from '../postgres/source.ts';
 import type { Lease } from '../state/leases.ts';
 import type { StateStore } from '../state/state-store.ts';
 import type { GroupLimits } from './group-reader.ts';
+import type { UnfinishedRun } from './recover.ts';
 
 export type ExportDeps = {
   source: Source;
@@ -40,7 +41,9 @@ export type TableWork = {
   full: boolean;
   /** Repeats this range of the cursor, and leaves the mark as it is. */
   range?: Range;
-  onProgress: (rows: bigint, bytes: number) => void;
+  /** A full run in chunks that can be gone on with. */
+  unfinished?: UnfinishedRun | null;
+  onProgress: (rows: bigint, bytes: number, chunks?: { done: number; of: number }) => void;
 };
 
 /** `changed`: why the ids of the mark meant nothing on this source; absent: they did. */

@@ -56,5 +56,7 @@ async function keepOpen(s3: S3Session, prefix: string, ids: ReadonlySet<string>,
 
 /** All pages, before anything is done: some servers count positions, and aborting what was listed would move the rest. */
 async function openUploads(s3: S3Session, prefix: string, signal: AbortSignal): Promise<{ key: string; id: string }[]> {
-  return Array.fromAsync(listUploads(s3, prefix, signal));
+  const open: { key: string; id: string }[] = [];
+  for await (const each of listUploads(s3, prefix, signal)) open.push(each);
+  return open;
 }

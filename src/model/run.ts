@@ -65,9 +65,8 @@ export type Prepared = {
 
 /** How a full run of a large table goes in chunks, each a transaction of its own; plain JSON. */
 export type ChunkPlan = {
-  chunks: number;
-  /** Chunk n is these many blocks of each leaf, from block n * blocks on; the last one goes to the end. */
-  blocks: number;
+  /** The block of each leaf at which each chunk begins; it goes up to the next one's, the last to the end. */
+  starts: number[];
   /** The table's oid. */
   table: number;
   /** The table's columns as describe.ts lists them. */

@@ -48,6 +48,8 @@ export type TableSettings = {
   marginMs: number;
   fileBytes: number;
   compression: 'zstd' | 'gzip' | 'none';
+  /** A full run of a table that is larger goes in chunks of about this size. */
+  chunkBytes: number;
   leaseMs: number;
   /** How changes get into the staged table: files that hold changed rows are written anew, or the rows are marked in deletion vectors. */
   merge: 'rewrite' | 'vectors';

@@ -53,6 +53,7 @@ export function tableSettings(table: string, settings: Partial<TableSettings> = 
     lateMs: 3_600_000,
     marginMs: 100,
     fileBytes: 128 << 20,
+    chunkBytes: 5 * 2 ** 30,
     compression: 'zstd',
     leaseMs: 60_000,
     merge: 'rewrite',
@@ -63,15 +64,25 @@ export function tableSettings(table: string, settings: Partial<TableSettings> = 
 /** `url`: of the source, where the state lives too unless `stateUrl` says otherwise. `lakeDir`: an existing folder is used and kept. */
 export async function createExporter(
   url: string,
-  options: { lakeDir?: string; stateUrl?: string; connections?: number } = {},
+  options: {
+    lakeDir?: string;
+    stateUrl?: string;
+    connections?: number;
+    primaryUrl?: string;
+    primaryWaitMs?: number;
+  } = {},
 ): Promise<Exporter> {
   const lakeDir = options.lakeDir ?? (await mkdtemp(path.join(os.tmpdir(), 'tidemark-lake-')));
   const log = pino({ level: process.env.TEST_LOG ?? 'silent' });
   const signal = new AbortController().signal;
+  const { primaryUrl } = options;
   const source = new Source({
     connect: (given) => connect({ role: 'source', url }, given),
     max: options.connections ?? 2,
     statementTimeoutMs: 120_000,
+    primary: primaryUrl
+      ? { connect: (given) => connect({ role: 'source', url: primaryUrl }, given), waitMs: options.primaryWaitMs }
+      : null,
   });
   const state = await openState(
     { url: options.stateUrl ?? url, schema: 'tidemark', maxConnections: 1, migrate: 'if-needed' },

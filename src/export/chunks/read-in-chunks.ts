@@ -1,0 +1,143 @@
+/**
+ * A full run of a large table: chunk by chunk, each noted in the state store once it is uploaded. Invariant: a noted chunk is
+ * not read again, and nothing of the run is visible before all of it is there.
+ */
+
+import { TidemarkError } from '../../model/error.ts';
+import type { Mark } from '../../model/mark.ts';
+import type { NotedChunk, RawFile, UnfitCounts, WrittenColumn } from '../../model/run.ts';
+import { displayName } from '../../model/table.ts';
+import { parseInstant } from '../../postgres/render.ts';
+import { writtenColumns } from '../column-plan.ts';
+import { openWriter } from '../open-writer.ts';
+import type { PlannedRun, RawWriter } from '../raw-writer.ts';
+import { discardRun } from '../recover.ts';
+import type { ExportDeps, TableWork } from '../work.ts';
+import { beginRun, goOn, type OpenRun } from './open-run.ts';
+import { readAll } from './read-all.ts';
+import { TableChanged } from './read-chunk.ts';
+
+/** A table that is written anew again and again must not keep us for ever. */
+const MOST_STARTS = 3;
+
+export type ReadInChunks = {
+  planned: PlannedRun;
+  token: bigint;
+  files: RawFile[];
+  mark: Mark;
+  columns: WrittenColumn[];
+  rows: bigint;
+  lateRows: bigint;
+  unfit: UnfitCounts;
+  changed?: undefined;
+};
+
+/**
+ * Resolves once every chunk is uploaded; null: the table is not larger than a chunk. `opened` is told which run is open. If it
+ * throws, chunks that are noted stay for the next attempt.
+ */
+export async function readInChunks(
+  deps: ExportDeps,
+  work: TableWork,
+  opened: (run: PlannedRun | null) => void,
+  signal: AbortSignal,
+): Promise<ReadInChunks | null> {
+  const table = displayName(work.settings.name);
+  let left = work.unfinished ?? null;
+  if (work.range && left) throw unfinishedFirst(table);
+  if (work.range || (!left && !isFull(work))) return null;
+  if (left) opened(left);
+  for (let starts = 1; ; starts++) {
+    const goesOn: OpenRun | null = left && (await goOn(deps, work, left, signal));
+    left = null;
+    if (!goesOn) opened(null);
+    if (!goesOn && !isFull(work)) return null;
+    const run = goesOn ?? (await beginRun(deps, work, opened, signal));
+    if (run === null) return null;
+    try {
+      return await finished(deps, work, run, signal);
+    } catch (error) {
+      if (!(error instanceof TableChanged)) throw error;
+      if (starts === MOST_STARTS) throw changedTooOften(table, error);
+      deps.log.warn({ table, run: run.planned.run, why: error.message }, 'the run in chunks begins anew');
+      await discardRun(deps, work.lease, run.planned, error.message, signal);
+    }
+  }
+}
+
+function isFull({ mark, full }: TableWork): boolean {
+  return full || mark === null;
+}
+
+function unfinishedFirst(table: string): TidemarkError {
+  return new TidemarkError('REPEAT_REFUSED', 'a full export of the table in chunks is not finished yet', {
+    table,
+    hint: 'run `tidemark export` without --since first: it goes on with it',
+  });
+}
+
+async function finished(deps: ExportDeps, work: TableWork, run: OpenRun, signal: AbortSignal): Promise<ReadInChunks> {
+  const { planned, token, chunked, columns, noted } = run;
+  const { mark } = chunked;
+  let part = Math.max(-1, ...noted.flatMap(({ files }) => files.map((file) => file.part)));
+  const newWriter = (evenEmpty: boolean, until: AbortSignal): RawWriter =>
+    openWriter(deps, work, { plan: columns, snapshot: mark, full: true }, until, {
+      plan: async () => planned,
+      token,
+      evenEmpty,
+      nextPart: () => ++part,
+    });
+  await readAll(deps, work, run, (until) => newWriter(false, until), signal);
+  noted.sort((a, b) => a.chunk - b.chunk);
+  let files = noted.flatMap((chunk) => chunk.files);
+  if (files.length === 0) files = (await newWriter(true, signal).finish())!.files;
+  const gone = new Set(noted.flatMap((chunk) => chunk.gone));
+  return {
+    planned,
+    token,
+    files,
+    mark: {
+      ...mark,
+      watermark: greatest(noted.map(({ watermark }) => watermark)) ?? work.mark?.watermark ?? null,
+      // One that was detached while we read, and is attached again, must be new to the next run.
+      leaves: mark.leaves!.filter(({ oid }) => !gone.has(oid)),
+    },
+    columns: writtenColumns(columns),
+    rows: noted.reduce((sum, { rows }) => sum + rows, 0n),
+    lateRows: 0n,
+    unfit: addedUp(noted),
+  };
+}
+
+/** Of cursor values as Postgres prints them. */
+function greatest(texts: (string | null)[]): string | null {
+  const value = (text: string) => (/^-?\d+$/.test(text) ? BigInt(text) : parseInstant(text));
+  let found: string | null = null;
+  for (const text of texts) if (text !== null && (found === null || value(text) > value(found))) found = text;
+  return found;
+}
+
+function addedUp(noted: NotedChunk[]): UnfitCounts {
+  const sum: UnfitCounts = {};
+  for (const { unfit } of noted) {
+    for (const [column, counts] of Object.entries(unfit)) {
+      const all = sum[column] ?? {};
+      sum[column] = all;
+      for (const [what, count] of Object.entries(counts) as ['null' | 'text', number][])
+        all[what] = (all[what] ?? 0) + count;
+    }
+  }
+  return sum;
+}
+
+function changedTooOften(table: string, cause: TableChanged): TidemarkError {
+  return new TidemarkError(
+    'SOURCE_FAILED',
+    `the table changed too often while it was exported in chunks: ${cause.message}`,
+    {
+      table,
+      hint: 'export it while nothing writes it anew, or raise `chunk:` above its size, so that it is read in one transaction',
+      cause,
+    },
+  );
+}
