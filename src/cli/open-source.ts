@@ -17,10 +17,15 @@ export function readersOf({ source, state }: Pick<Config, 'source' | 'state'>): 
 }
 
 export function openSource(config: Config, env: CommandContext['env']): Source {
+  const { primary } = config.source;
   return new Source({
     connect: (signal) => connect({ role: 'source', ...config.source, env }, signal),
     max: readersOf(config),
     statementTimeoutMs: config.source.statementTimeoutMs,
+    primary:
+      primary === null
+        ? null
+        : { connect: (signal) => connect({ role: 'source', ...config.source, url: primary, env }, signal) },
   });
 }
 

@@ -70,7 +70,8 @@ export type Config = {
   /** The file's absolute path, and its folder: what relative paths are relative to. */
   file: string;
   baseDir: string;
-  source: DatabaseConfig & { connections: number; statementTimeoutMs: number };
+  /** `primary`: the URL of the source's primary; null: the source is one, or its primary cannot be asked. */
+  source: DatabaseConfig & { connections: number; statementTimeoutMs: number; primary: string | null };
   /** `isSource`: it lives in the source's database, whose connections it shares. */
   state: DatabaseConfig & { schema: string; isSource: boolean };
   lake: LakeConfig;

@@ -17,6 +17,11 @@ const source = keys({
   statement_timeout: duration('1s').optional().describe('Of each statement; default: 30m.'),
   tls: tls.optional().describe('What the URL does not say of TLS.'),
   auth: auth().optional().describe('How to log in; default: password (URL, PGPASSWORD, ~/.pgpass).'),
+  primary: text()
+    .optional()
+    .describe(
+      "Where url is a standby: its primary's URL, to see the transactions that are open there; tls and auth hold for both.",
+    ),
 });
 
 const state = keys({

@@ -31,6 +31,7 @@ export function toConfig(parsed: ParsedConfig, file: string): Config {
       awsRegion: parsed.s3?.region,
       connections: source.connections ?? 2,
       statementTimeoutMs: source.statement_timeout ?? 1_800_000,
+      primary: source.primary ?? null,
     },
     state: {
       url: state.url ?? source.url,
@@ -104,6 +105,8 @@ export function contradictions(parsed: ParsedConfig, file: string): Misplaced[] 
     }
   };
   check(['source', 'url'], () => parseDatabaseUrl(parsed.source.url, "the source's URL"));
+  const { primary } = parsed.source;
+  if (primary !== undefined) check(['source', 'primary'], () => parseDatabaseUrl(primary, "the primary's URL"));
   const { url } = parsed.state ?? {};
   if (url !== undefined) check(['state', 'url'], () => parseDatabaseUrl(url, "the state's URL"));
   checkLoads(parsed, path.dirname(file), check);

@@ -24,6 +24,8 @@ export const ERRORS = {
   SOURCE_GRANT: { exit: 3, retried: false },
   SOURCE_LOST: { exit: 1, retried: true },
   SOURCE_TIMEOUT: { exit: 1, retried: true },
+  STANDBY_LAGGING: { exit: 1, retried: true },
+  STANDBY_CONFLICT: { exit: 1, retried: true },
   SOURCE_FAILED: { exit: 1, retried: true },
   POOLER_MODE: { exit: 3, retried: false },
   KEY_MISSING: { exit: 3, retried: false },

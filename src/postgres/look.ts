@@ -9,7 +9,8 @@ import { complement, parseRanges } from '../model/id-ranges.ts';
 import type { IdRange, Micros } from '../model/mark.ts';
 import { epochMicros, rowsOf } from './query.ts';
 
-export type Look = {
+/** What is under way. */
+export type Activity = {
   /** The server's clock before anything else. */
   clock: Micros;
   /** Least start of a transaction or statement of others in this database; null: none is under way. */
@@ -18,6 +19,9 @@ export type Look = {
   hidden: number;
   /** Prepared transactions of this database. */
   prepared: bigint[];
+};
+
+export type Look = Activity & {
   /** Ids that were finished, among those that a mark may have to remember. */
   finished: IdRange[];
 };
@@ -29,6 +33,22 @@ const ASK_AT_MOST = 2_000_000n;
  * `ours`: process ids of our own backends, this client's among them. `seen`: the ids that the marks at hand have seen, which are known to be finished.
  */
 export async function lookAtActivity(client: pg.ClientBase, ours: number[], seen: IdRange[]): Promise<Look> {
+  return { ...(await readActivity(client, ours)), finished: await finishedIds(client, seen) };
+}
+
+/** A standby's look: its primary's activity, once the standby has replayed what was committed before. */
+export async function lookFromStandby(
+  client: pg.ClientBase,
+  primary: (standby: pg.ClientBase) => Promise<Activity>,
+  seen: IdRange[],
+): Promise<Look> {
+  const activity = await primary(client);
+  // Of the standby: an id that is finished on the primary alone would count as exported, and its rows cannot be seen yet.
+  return { ...activity, finished: await finishedIds(client, seen) };
+}
+
+/** Outside of a transaction. `ours`: process ids that do not count. */
+export async function readActivity(client: pg.ClientBase, ours: number[]): Promise<Activity> {
   const [{ clock }] = await rowsOf(
     client,
     sql<{ clock: string }>`select ${epochMicros('pg_catalog.clock_timestamp()')} as clock`,
@@ -63,7 +83,6 @@ export async function lookAtActivity(client: pg.ClientBase, ours: number[], seen
     oldestStart: activity.oldest === null ? null : BigInt(activity.oldest),
     hidden: Number(activity.hidden),
     prepared: prepared.map((row) => BigInt(row.id)),
-    finished: await finishedIds(client, seen),
   };
 }
 

@@ -37,6 +37,16 @@ export function sourceError(error: unknown, table: TableName): unknown {
         ...options,
         hint: 'an ALTER, TRUNCATE or VACUUM FULL is under way; the next run tries again',
       });
+    case '40001':
+      if (!/recovery/.test(error.message)) break;
+      return new TidemarkError(
+        'STANDBY_CONFLICT',
+        'the standby cancelled the query: it stood in the way of its replay',
+        {
+          ...options,
+          hint: 'on the standby: hot_standby_feedback = on, or a longer max_standby_streaming_delay; the next run tries again',
+        },
+      );
     case '57014':
       return new TidemarkError(
         'SOURCE_TIMEOUT',

@@ -8,7 +8,8 @@ import type pg from 'pg';
 import type { IdRange } from '../model/mark.ts';
 import { disconnect } from './connect.ts';
 import { type HistoryAsks, whatServerTells } from './history.ts';
-import { type Look, lookAtActivity } from './look.ts';
+import { type Look, lookAtActivity, lookFromStandby } from './look.ts';
+import { Primary, type PrimaryOptions } from './primary.ts';
 import { rowsOf } from './query.ts';
 import { TypeCatalog } from './type-catalog.ts';
 
@@ -17,6 +18,8 @@ export type SourceOptions = {
   connect: (signal: AbortSignal) => Promise<pg.Client>;
   max: number;
   statementTimeoutMs: number;
+  /** Of a source that is a standby; with it a run is as exact there as on the primary. */
+  primary?: PrimaryOptions | null;
 };
 
 /** What holds for the whole server and does not change under us. */
@@ -31,6 +34,7 @@ export class Source implements AsyncDisposable {
   readonly types = new TypeCatalog();
   readonly statementTimeoutMs: number;
   readonly #options: SourceOptions;
+  readonly #primary: Primary | null;
   readonly #idle: Open[] = [];
   readonly #open = new Set<Open>();
   readonly #waiting: (() => void)[] = [];
@@ -40,6 +44,7 @@ export class Source implements AsyncDisposable {
 
   constructor(options: SourceOptions) {
     this.#options = options;
+    this.#primary = options.primary ? new Primary(options.primary) : null;
     this.statementTimeoutMs = options.statementTimeoutMs;
   }
 
@@ -160,23 +165,45 @@ export class Source implements AsyncDisposable {
    * A look at activity that is at most some seconds old, shared by the tables of a run. Must be taken outside a transaction,
    * and before the snapshot. `seen`: ids known to be finished from the marks at hand.
    */
-  look(client: pg.ClientBase, seen: IdRange[], now: number): Promise<Look> {
+  look(client: pg.ClientBase, seen: IdRange[], now: number, signal = new AbortController().signal): Promise<Look> {
     if (this.#look && now - this.#look.taken < LOOK_FRESH_MS) return this.#look.look;
-    const look = lookAtActivity(
-      client,
-      [...this.#open].map(({ pid }) => pid),
-      seen,
+    const began = performance.now();
+    const look = this.#lookAnew(client, seen, signal);
+    const shared = { taken: now, look };
+    this.#look = shared;
+    look.then(
+      () => {
+        // A wait for a standby is no age: else the next table would wait again.
+        shared.taken += performance.now() - began;
+      },
+      () => {
+        if (this.#look === shared) this.#look = null;
+      },
     );
-    this.#look = { taken: now, look };
-    look.catch(() => {
-      this.#look = null;
-    });
     return look;
   }
 
+  async #lookAnew(client: pg.ClientBase, seen: IdRange[], signal: AbortSignal): Promise<Look> {
+    const primary = this.#primary;
+    // Promoted meanwhile, it is its own primary.
+    if (primary && (await isStandby(client)))
+      return lookFromStandby(client, (standby) => primary.activity(standby, signal), seen);
+    const ours = [...this.#open].map(({ pid }) => pid);
+    return lookAtActivity(client, ours, seen);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#primary?.[Symbol.asyncDispose]();
     await Promise.all([...this.#open].map((open) => this.#close(open)));
   }
+}
+
+async function isStandby(client: pg.ClientBase): Promise<boolean> {
+  const [{ standby }] = await rowsOf(
+    client,
+    sql<{ standby: boolean }>`select pg_catalog.pg_is_in_recovery() as standby`,
+  );
+  return standby;
 }
 
 async function readFacts(client: pg.ClientBase): Promise<ServerFacts> {

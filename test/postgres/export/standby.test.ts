@@ -1,55 +1,169 @@
-import { execFileSync } from 'node:child_process';
-import { chownSync, mkdtempSync } from 'node:fs';
-import os from 'node:os';
-import path from 'node:path';
+/** A standby as the source: alone it guesses how long transactions last; with its primary's activity it is exact. */
+
 import pg from 'pg';
-import { expect } from 'vitest';
+import { afterAll, expect } from 'vitest';
 import { debianBinDir, testWithDebianPostgres } from '../../support/debian-postgres.ts';
-import { createExporter } from '../../support/exporter.ts';
+import { createExporter, type Exporter } from '../../support/exporter.ts';
+import { createDatabase } from '../../support/postgres.ts';
 import { type PostgresServer, startPostgres } from '../../support/postgres-server.ts';
+import { ask, caughtUp, promote, startStandby } from '../../support/standby.ts';
 
-const NOBODY = 65534;
-const asRoot = process.getuid?.() === 0;
+const TABLE = 'create table t (id int primary key, updated_at timestamptz not null default now())';
+const pause = (ms: number) => new Promise((go) => setTimeout(go, ms));
 
-/** A folder that startPostgres() takes as a server's, with a copy of the primary that follows it. */
-function copyOf(primary: PostgresServer): string {
-  const root = mkdtempSync(path.join(os.tmpdir(), 'tidemark-standby-'));
-  const ids = asRoot ? { uid: NOBODY, gid: NOBODY } : {};
-  if (asRoot) chownSync(root, NOBODY, NOBODY);
-  const args = ['-d', primary.url(), '-D', path.join(root, 'data'), '-R', '-c', 'fast', '-X', 'stream'];
-  execFileSync(path.join(primary.binDir, 'pg_basebackup'), args, { ...ids, cwd: root, stdio: 'pipe' });
-  return root;
+type Scene = { primary: PostgresServer; standby: PostgresServer; writer: pg.Client };
+
+async function withStandby(
+  story: (scene: Scene) => Promise<void>,
+  settings: Record<string, string> = {},
+): Promise<void> {
+  const binDir = debianBinDir();
+  await using primary = await startPostgres({ binDir });
+  await ask(primary.url(), TABLE);
+  await using standby = await startStandby(primary, settings);
+  const writer = new pg.Client({ connectionString: primary.url() });
+  await writer.connect();
+  writer.on('error', () => {});
+  try {
+    await story({ primary, standby, writer });
+  } finally {
+    await writer.end();
+  }
 }
 
-testWithDebianPostgres(
-  'from a standby the floor allows for transactions of the primary that nobody sees there',
-  async () => {
-    const binDir = debianBinDir();
-    await using primary = await startPostgres({ binDir });
-    const writer = new pg.Client({ connectionString: primary.url() });
-    await writer.connect();
-    await writer.query('create table t (id int primary key, updated_at timestamptz not null default now())');
-    await using standby = await startPostgres({ binDir, dataDir: copyOf(primary) });
+const runs = async (exporter: Exporter, times: number) => {
+  for (let i = 0; i < times; i++) await exporter.run('t');
+};
+
+testWithDebianPostgres('alone, the floor allows for transactions of the primary that nobody sees there', async () => {
+  await withStandby(async ({ primary, standby, writer }) => {
     await using exporter = await createExporter(standby.url(), { stateUrl: primary.url() });
-    const replayed = async () => {
-      const { rows } = await writer.query('select pg_current_wal_lsn()::text as lsn');
-      const reader = new pg.Client({ connectionString: standby.url() });
-      await reader.connect();
-      const caughtUp = 'select pg_last_wal_replay_lsn() >= $1::pg_lsn as yes';
-      while (!(await reader.query(caughtUp, [rows[0].lsn])).rows[0].yes) await new Promise((go) => setTimeout(go, 20));
-      await reader.end();
-    };
     await writer.query('insert into t values (1)');
-    await replayed();
+    await caughtUp(primary, standby);
     await exporter.run('t');
     // Open on the primary for the whole of a run; on the standby there is no sign of it.
     await writer.query('begin; insert into t values (2)');
-    await new Promise((go) => setTimeout(go, 400));
-    await exporter.run('t');
-    await exporter.run('t');
+    await pause(400);
+    await runs(exporter, 2);
     await writer.query('commit');
-    await replayed();
+    await caughtUp(primary, standby);
     expect(await exporter.run('t')).toMatchObject({ rows: 1n });
-    await writer.end();
+  });
+});
+
+const LATE = { settings: { lateMs: 0, marginMs: 0 } };
+
+testWithDebianPostgres('without its primary, one that is open for longer than `late` is missed', async () => {
+  await withStandby(async ({ primary, standby, writer }) => {
+    await using exporter = await createExporter(standby.url(), { stateUrl: primary.url() });
+    await writer.query('begin; insert into t values (2)');
+    // The floor is cut to a second.
+    await pause(1100);
+    await exporter.run('t', LATE);
+    await writer.query('commit');
+    await caughtUp(primary, standby);
+    expect(await exporter.run('t', LATE)).toMatchObject({ state: 'nothing' });
+  });
+});
+
+testWithDebianPostgres('with its primary it is exact, whatever `late` is, also for prepared transactions', async () => {
+  await withStandby(async ({ primary, standby, writer }) => {
+    await using exporter = await createExporter(standby.url(), { stateUrl: primary.url(), primaryUrl: primary.url() });
+    await exporter.run('t', LATE);
+    await writer.query('begin; insert into t values (2)');
+    await pause(1100);
+    await exporter.run('t', LATE);
+    await writer.query('commit');
+    expect(await exporter.run('t', LATE)).toMatchObject({ rows: 1n });
+    await writer.query("begin; insert into t values (3); prepare transaction 'p'");
+    await pause(1100);
+    await exporter.run('t', LATE);
+    await writer.query("commit prepared 'p'");
+    expect(await exporter.run('t', LATE)).toMatchObject({ rows: 1n });
+    expect(await exporter.run('t', LATE)).toMatchObject({ state: 'nothing' });
+  });
+});
+
+testWithDebianPostgres(
+  'a run waits until the standby has what was committed before it looked, and no longer than its limit',
+  async () => {
+    await withStandby(async ({ primary, standby, writer }) => {
+      const options = { stateUrl: primary.url(), primaryUrl: primary.url(), primaryWaitMs: 400 };
+      await using exporter = await createExporter(standby.url(), options);
+      await exporter.run('t', LATE);
+      await ask(standby.url(), 'select pg_wal_replay_pause()');
+      await writer.query('insert into t values (2)');
+      // Its start is in nobody's activity any more, and the standby has no sign of it.
+      await expect(exporter.run('t', LATE)).rejects.toMatchObject({ code: 'STANDBY_LAGGING' });
+      await pause(1100);
+      const running = exporter.run('t', { settings: { ...LATE.settings, folder: 't' } });
+      await pause(100);
+      await ask(standby.url(), 'select pg_wal_replay_resume()');
+      expect(await running).toMatchObject({ rows: 1n });
+    });
   },
 );
+
+testWithDebianPostgres('on a quiet primary the wait ends, wherever in a page of its WAL it stands', async () => {
+  await withStandby(async ({ primary, standby, writer }) => {
+    await using exporter = await createExporter(standby.url(), {
+      stateUrl: (await stateOf()).url,
+      primaryUrl: primary.url(),
+    });
+    // A switch to a new segment leaves the position behind its header.
+    await writer.query('select pg_switch_wal()');
+    await caughtUp(primary, standby);
+    const began = Date.now();
+    await exporter.run('t', LATE);
+    expect(Date.now() - began).toBeLessThan(10_000);
+  });
+});
+
+testWithDebianPostgres('promoted, it is its own primary, whatever the configuration says', async () => {
+  await withStandby(async ({ primary, standby, writer }) => {
+    const state = await stateOf();
+    await using exporter = await createExporter(standby.url(), { stateUrl: state.url, primaryUrl: primary.url() });
+    await writer.query('insert into t values (1)');
+    await exporter.run('t');
+    await primary.stop('immediate');
+    await promote(standby);
+    await ask(standby.url(), 'insert into t values (2)');
+    expect(await exporter.run('t')).toMatchObject({ changed: expect.stringContaining('timeline') });
+    expect((await exporter.rows('t')).map(({ id }) => id)).toContain('2');
+  });
+});
+
+testWithDebianPostgres('another server is not taken for its primary', async () => {
+  await withStandby(async ({ primary, standby }) => {
+    const other = await stateOf();
+    await using exporter = await createExporter(standby.url(), { stateUrl: primary.url(), primaryUrl: other.url });
+    await expect(exporter.run('t')).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+  });
+});
+
+testWithDebianPostgres('a query that replay cancels is told from other failures', async () => {
+  await withStandby(
+    async ({ primary, standby, writer }) => {
+      await writer.query('insert into t values (1)');
+      await caughtUp(primary, standby);
+      await using exporter = await createExporter(standby.url(), { stateUrl: (await stateOf()).url });
+      const failed = exporter.run('t', { settings: { where: "pg_sleep(4)::text = ''" } }).catch((error) => error);
+      await pause(700);
+      // The run holds the lock that this needs on the standby.
+      await writer.query('alter table t add column more int');
+      expect(await failed).toMatchObject({ code: 'STANDBY_CONFLICT', place: { table: 'public.t' } });
+    },
+    { max_standby_streaming_delay: '200ms' },
+  );
+});
+
+/** A state store elsewhere: of the servers here, none stays as it is. */
+const made: AsyncDisposable[] = [];
+afterAll(async () => {
+  for (const one of made) await one[Symbol.asyncDispose]();
+});
+async function stateOf() {
+  const state = await createDatabase();
+  made.push(state);
+  return state;
+}
