@@ -31,6 +31,11 @@ export function access(deps: AccessDeps): MiddlewareHandler {
     if (listen.loopback && !isOwnHost(c.req.header('host'), listen.host)) {
       return c.text('421: this page is asked for by an address or as localhost\n', 421);
     }
+    // A page elsewhere may lead here; it may not have this machine read files for it, by a picture or a script.
+    const mode = c.req.header('sec-fetch-mode');
+    if (c.req.header('sec-fetch-site') === 'cross-site' && mode !== 'navigate') {
+      return c.text('403: this is not for other pages\n', 403);
+    }
     const token = deps.token();
     const changes = c.req.method !== 'GET' && c.req.method !== 'HEAD';
     const shown = token === null ? null : shows(c, token, deps);
@@ -125,4 +130,9 @@ function cookieOptions(c: Context) {
   // Behind a proxy that speaks TLS.
   const secure = c.req.header('x-forwarded-proto') === 'https';
   return { httpOnly: true, sameSite: 'Strict', path: '/', secure } as const;
+}
+
+/** Whether anything can be asked for at all: who sees a button then knows the token. */
+export function mayAsk({ token }: AccessDeps): boolean {
+  return token() !== null;
 }

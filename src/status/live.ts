@@ -39,7 +39,6 @@ export class Live {
   readonly #overview: () => Promise<Numbered>;
   readonly #clock: () => number;
   readonly #seats = new Set<Seat>();
-  readonly #limit: number;
   readonly #unsubscribe: () => void;
   #last: Numbered | null = null;
   #dirty = false;
@@ -49,22 +48,13 @@ export class Live {
   #working = false;
   #closed = false;
 
-  constructor(board: Board, overview: () => Promise<Numbered>, clock: () => number, limit: number) {
+  constructor(board: Board, overview: () => Promise<Numbered>, clock: () => number) {
     this.#overview = overview;
     this.#clock = clock;
-    this.#limit = limit;
     this.#unsubscribe = board.subscribe((event) => {
       if (event.event === 'sample') this.#sample(event.sample);
       this.changed();
     });
-  }
-
-  get full(): boolean {
-    return this.#seats.size >= this.#limit;
-  }
-
-  get viewers(): number {
-    return this.#seats.size;
   }
 
   /** Something may look different now. */

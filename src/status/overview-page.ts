@@ -7,6 +7,7 @@ import { headline } from './headline.ts';
 import { type Html, html, type Part } from './html.ts';
 import type { LoadLine, Overview, Rank, TableLine } from './overview.ts';
 import { ago, errorText, failingBox, none, number, RANK_WORDS, runningText, until } from './show.ts';
+import { topBar } from './top-bar.ts';
 
 const COLUMNS = ['Table', 'Lag', 'Last run', 'Rows', 'Late', 'Watermark', 'Staged', 'Waiting', 'Next run'];
 
@@ -19,12 +20,12 @@ export function overviewPage(
   const { title } = headline(overview);
   return document(
     { title, scripts: ['uPlot.iife.min.js', 'charts.js', 'live.js'], styles: ['uPlot.min.css'] },
-    html`<header class="top" data-live="/live?seq=${seq}" data-now="${now}">
-<p class="brand"><a href="/">tidemark</a></p>
-<nav aria-label="Parts of this page"><a href="#tables">Tables</a> <a href="#loads">Loads</a> <a href="#runs">Runs</a></nav>
-<p class="state quiet" id="live" role="status"></p>
-${signedIn && html`<form method="post" action="/logout"><button class="plain">Sign out</button></form>`}
-</header>
+    html`${topBar({
+      live: `/live?seq=${seq}`,
+      signedIn,
+      now,
+      parts: html`<a href="#tables">Tables</a> <a href="#loads">Loads</a> <a href="#runs">Runs</a>`,
+    })}
 <main class="overview">
 ${headHtml(overview, now)}
 <section id="tables" aria-labelledby="tables-h">
@@ -88,7 +89,7 @@ function findText({ name, rank }: TableLine): string {
 export function tableHtml(line: TableLine, now: number): Html {
   const { name, folder, rank, lastRun, staged, watermark } = line;
   const cell = (label: string, value: Part, kind = 'n') =>
-    html`<td role="cell" class="${kind}" data-label="${label}">${value}</td>`;
+    html`<td role="cell" class="${kind}${value === none && ' e'}" data-label="${label}">${value}</td>`;
   const waiting = staged?.waitingSince != null && formatCount(staged.waitingRows);
   return html`<tbody role="rowgroup" id="${idOf(line)}" class="${rank}" data-find="${findText(line)}"><tr role="row"><th role="rowheader" scope="row"><span class="name">${
     folder === null ? name : html`<a href="/tables/${folder}">${name}</a>`

@@ -104,7 +104,7 @@
     if (refetching) return;
     refetching = true;
     try {
-      const answer = await fetch(location.pathname + location.search, { headers: { accept: 'text/html' } });
+      const answer = await fetch(location.pathname, { headers: { accept: 'text/html' } });
       if (!answer.ok) return;
       const next = new DOMParser().parseFromString(await answer.text(), 'text/html');
       skew = Number(next.querySelector('[data-now]')?.dataset.now ?? Date.now() + skew) - Date.now();

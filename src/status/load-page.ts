@@ -1,0 +1,98 @@
+/** A load's own page: its ledger, dead drops and rejects. Pure. */
+
+import { formatBytes, formatCount } from '../cli/format.ts';
+import type { LoadSettings } from '../load/settings.ts';
+import { displayName } from '../model/table.ts';
+import { actions, type Doing } from './actions.ts';
+import { document } from './document.ts';
+import { type Part as Content, type Html, html } from './html.ts';
+import type { DeadDrop, LedgerPage, Reject } from './ledger-look.ts';
+import type { LoadLine } from './overview.ts';
+import { rankHtml } from './overview-page.ts';
+import { ago, failingBox, none, runningText, until } from './show.ts';
+import type { Part } from './table-details.ts';
+import { shownPart } from './table-page.ts';
+import { topBar } from './top-bar.ts';
+
+export type LoadPage = {
+  line: LoadLine;
+  load: LoadSettings;
+  ledger: Part<LedgerPage>;
+  doing: Doing;
+  signedIn: boolean;
+  now: number;
+};
+
+export function loadPage({ line, load, ledger, doing, signedIn, now }: LoadPage): Html {
+  const path = `/loads/${encodeURIComponent(load.name)}`;
+  const failing = line.failing.length > 0;
+  return document(
+    { title: load.name, scripts: ['live.js'] },
+    html`${topBar({ live: `/live?load=${encodeURIComponent(load.name)}`, signedIn, now })}
+<main class="own">
+<div>
+<div data-part="head" class="head ${line.rank}">
+<p class="crumb"><a href="/#loads">All loads</a></p>
+<h1>${load.name}</h1>
+<p>${rankHtml(line.rank)}${line.running.map((each) => runningText(each, now))}</p>
+<p class="quiet"><code>${load.from}</code> into <code>${displayName(load.into)}</code></p>
+${line.failing.map((each) => failingBox(each, now))}
+</div>
+${actions(doing, [
+  { action: `${path}/load`, label: failing ? 'Retry load' : 'Load now' },
+  { action: `${path}/replay`, label: 'Replay rejects and dead drops' },
+])}
+</div>
+${shownPart(ledger, (known) => ledgerHtml(known, line, now))}
+</main>`,
+  );
+}
+
+function ledgerHtml({ totals, dead, rejects }: LedgerPage, line: LoadLine, now: number): Html {
+  const { sums } = totals;
+  const fact = (name: string, value: Content) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`;
+  const counted = (name: string, count: number | undefined) =>
+    fact(name, count === undefined ? none : formatCount(count));
+  return html`<dl class="numbers" data-part="numbers">
+${fact('Next load', until(line.nextAt, now))}
+${counted('Drops done', sums?.loaded)}
+${counted('Drops dead', totals.dead)}
+${counted('Drops under way', sums?.claimed)}
+${counted('Drops gone', sums?.gone)}
+${counted('Rejects that wait', totals.rejects)}
+${counted('Rows read', sums?.rowsIn)}
+${counted('Rows loaded', sums?.rowsOut)}
+${counted('Of them known', sums?.rowsKnown)}
+${counted('Rows filtered', sums?.rowsFiltered)}
+</dl>
+<section id="dead" aria-labelledby="dead-h" data-part="dead">
+<h2 id="dead-h">Dead drops</h2>
+${deadTable(dead, totals.dead, now)}
+</section>
+<section id="rejects" aria-labelledby="rejects-h" data-part="rejects">
+<h2 id="rejects-h">Rejects</h2>
+${rejectsTable(rejects, totals.rejects, now)}
+</section>`;
+}
+
+function deadTable(dead: DeadDrop[], all: number, now: number): Html {
+  if (dead.length === 0) return html`<p class="quiet">None.</p>`;
+  return html`<div class="wide" tabindex="0"><table><thead><tr><th scope="col">Drop</th><th scope="col">Why</th><th scope="col" class="n">Size</th><th scope="col" class="n">Attempts</th><th scope="col" class="n">Since</th></tr></thead><tbody>${dead.map(
+    ({ key, error, bytes, attempt, at }) =>
+      html`<tr><td class="key">${key}</td><td class="t">${error}</td><td class="n">${formatBytes(bytes)}</td><td class="n">${attempt}</td><td class="n">${ago(at, now)}</td></tr>`,
+  )}</tbody></table></div>${rest(all, dead.length)}`;
+}
+
+function rejectsTable(rejects: Reject[], all: number, now: number): Html {
+  if (rejects.length === 0) return html`<p class="quiet">None.</p>`;
+  return html`<div class="wide" tabindex="0"><table><thead><tr><th scope="col">Drop</th><th scope="col" class="n">Line</th><th scope="col">Column</th><th scope="col">Why</th><th scope="col">Text</th><th scope="col" class="n">Attempts</th><th scope="col" class="n">Since</th></tr></thead><tbody>${rejects.map(
+    ({ key, line, column, reason, text, cut, attempt, at }) =>
+      html`<tr><td class="key">${key}</td><td class="n">${line}</td><td>${column ?? none}</td><td class="t">${reason}</td><td class="v">${text}${cut && ' …'}</td><td class="n">${attempt}</td><td class="n">${ago(at, now)}</td></tr>`,
+  )}</tbody></table></div>${rest(all, rejects.length)}`;
+}
+
+function rest(all: number, shown: number): Html | false {
+  return (
+    all > shown && html`<p class="quiet">${formatCount(shown)} of ${formatCount(all)}; the ledger has them all.</p>`
+  );
+}
