@@ -1,6 +1,7 @@
 /** What a failed connection means to the user. Pure. */
 
 import { type ErrorCode, TidemarkError } from '../model/error.ts';
+import { NoChannelBinding } from './channel-binding.ts';
 import type { DatabaseRole } from './connect-options.ts';
 import { connectionLimit, POOLER_REFUSALS } from './connect-refusals.ts';
 import { regionOf } from './rds-token.ts';
@@ -110,6 +111,8 @@ export function connectError(error: unknown, place: ConnectPlace, timedOut: numb
     case '57P03':
       return fail('unreachable', `the server does not take connections now: ${message}`, 'try again in a moment');
   }
+  if (cause instanceof NoChannelBinding)
+    return fail('auth', message, `it needs TLS and scram-sha-256; or take channel_binding=require out of ${url}`);
   if (cause instanceof OtherServer)
     return fail('unreachable', message, `${url} asks for it; the role of a server changes in a failover`);
   // pgbouncer has one SQLSTATE for all that it refuses, what the server told it included.

@@ -5,6 +5,7 @@
 
 import pg from 'pg';
 import { TidemarkError } from '../model/error.ts';
+import { requireChannelBinding } from './channel-binding.ts';
 import { connectError, noneOf, plainRefused, tellingOne, tlsRefused } from './connect-error.ts';
 import { type ConnectionPlan, type ConnectOptions, connectionOptions, type DatabaseRole } from './connect-options.ts';
 import { tlsSettings } from './connect-tls.ts';
@@ -55,6 +56,7 @@ async function connectTo(at: HostPort, plan: ConnectionPlan, role: DatabaseRole,
     const client = new pg.Client({ ...plan.client, ...at, types, ssl, stream });
     // Without a listener, a connection that the server ends while nobody uses it ends the process.
     client.on('error', () => {});
+    if (plan.client.enableChannelBinding) requireChannelBinding(client);
     try {
       if (plan.token) client.password = await tokenFor(client, plan, role, signal);
       await opened(client, plan, role, signal);

@@ -37,9 +37,9 @@ export type DatabaseUrl = {
 
 /** Parameters that change nothing for us. */
 const HARMLESS = ['application_name', 'fallback_application_name', 'client_encoding', 'keepalives', 'keepalives_idle'];
-HARMLESS.push('keepalives_interval', 'keepalives_count', 'tcp_user_timeout', 'gssencmode', 'sslcompression', 'sslsni');
+HARMLESS.push('keepalives_interval', 'keepalives_count', 'tcp_user_timeout', 'sslcompression', 'sslsni');
 const HEEDED = ['host', 'port', 'user', 'password', 'dbname', 'connect_timeout', 'options', 'channel_binding', 'ssl'];
-HEEDED.push('sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'target_session_attrs');
+HEEDED.push('gssencmode', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'target_session_attrs');
 
 const FORM = 'postgres://user@host:5432/database?sslmode=verify-full';
 
@@ -76,6 +76,7 @@ export function parseDatabaseUrl(url: string, what: string): DatabaseUrl {
   if (sslmode !== undefined && !SSL_MODES.includes(sslmode as SslMode)) {
     throw invalid('its sslmode is not known', `sslmode is one of ${SSL_MODES.join(', ')}`);
   }
+  checkWords(params, invalid);
   const timeout = params.get('connect_timeout');
   if (timeout !== undefined && !/^\d{1,6}$/.test(timeout))
     throw invalid('its connect_timeout is not a number of seconds');
@@ -128,6 +129,17 @@ function addressOf(address: string, decode: Decode, invalid: () => TidemarkError
   // Spaces and the like that no host has.
   if (!host.startsWith('/') && /[\s,<>"'`\\^{}|[\]]/.test(host)) throw invalid();
   return { host, port: match[2] || undefined };
+}
+
+/** Parameters of which we heed one word and may ignore another. Throws CONFIG_INVALID. */
+function checkWords(params: Map<string, string>, invalid: Invalid): void {
+  const words = { gssencmode: ['disable', 'prefer'], channel_binding: ['disable', 'prefer', 'require'] };
+  for (const [name, known] of Object.entries(words)) {
+    const word = params.get(name);
+    if (word !== undefined && !known.includes(word)) {
+      throw invalid(`its ${name} is none that tidemark heeds`, `it is one of ${known.join(', ')}`);
+    }
+  }
 }
 
 /** Throws CONFIG_INVALID. */

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { connect, disconnect, requireVersion } from '../../src/postgres/connect.ts';
 import type { ConnectOptions } from '../../src/postgres/connect-options.ts';
 import { type Certificates, hasOpenssl, makeCertificates } from '../support/certificates.ts';
+import { startPasswordServer } from '../support/password-server.ts';
 import { createDatabase } from '../support/postgres.ts';
 import { type PostgresServer, ROOT, startPostgres } from '../support/postgres-server.ts';
 
@@ -284,5 +285,17 @@ describe.skipIf(!(await hasOpenssl()))('TLS (needs openssl)', () => {
       hint: expect.stringContaining('no line for this user'),
     });
     await reload(before);
+  });
+
+  test('channel_binding=require: bound to the certificate, or no password goes out', async () => {
+    expect(await encrypted(options(`${url('require')}&channel_binding=require`))).toBe(true);
+    const plain = await failure(options(`${url('disable')}&channel_binding=require`), forever);
+    expect(plain).toMatchObject({ code: 'SOURCE_AUTH', message: expect.stringContaining('no channel binding') });
+    await using greedy = await startPasswordServer(made);
+    const given = `postgres://app:hushhush@127.0.0.1:${greedy.port}/shop?sslmode=require&channel_binding=`;
+    expect(await failure(options(`${given}require`), forever)).toMatchObject({ code: 'SOURCE_AUTH' });
+    expect(greedy.passwords).toEqual([]);
+    (await connect(options(`${given}prefer`), forever)).connection.stream.destroy();
+    expect(greedy.passwords).toEqual(['hushhush']);
   });
 });

@@ -1,53 +1,15 @@
 /** `auth: rds-iam`: the token that goes out as the password, seen by a server that reads it. */
 
-import { readFileSync } from 'node:fs';
-import net from 'node:net';
-import { createSecureContext, TLSSocket } from 'node:tls';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { redact } from '../../src/config/redact.ts';
 import { connect, disconnect } from '../../src/postgres/connect.ts';
 import type { ConnectOptions } from '../../src/postgres/connect-options.ts';
 import { regionOf } from '../../src/postgres/rds-token.ts';
 import { type Certificates, hasOpenssl, makeCertificates } from '../support/certificates.ts';
+import { startPasswordServer } from '../support/password-server.ts';
 
 const forever = new AbortController().signal;
 const REFUSED = 'PAM authentication failed for user "app"';
-
-const message = (type: string, body: Buffer) => {
-  const head = Buffer.alloc(5);
-  head.write(type);
-  head.writeInt32BE(body.length + 4, 1);
-  return Buffer.concat([head, body]);
-};
-const LOGIN_OK = Buffer.concat([message('R', Buffer.alloc(4)), message('Z', Buffer.from('I'))]);
-const LOGIN_REFUSED = message('E', Buffer.from(`SFATAL\0VFATAL\0C28000\0M${REFUSED}\0\0`));
-
-/** Speaks just enough of the protocol to be told the password, as RDS does it: in clear, within TLS. */
-async function startRds({ key, cert }: Certificates, answer = LOGIN_OK) {
-  const passwords: string[] = [];
-  const context = createSecureContext({ key: readFileSync(key), cert: readFileSync(cert) });
-  const server = net.createServer((raw) => {
-    raw.on('error', () => {});
-    raw.once('data', () => {
-      raw.write('S');
-      const socket = new TLSSocket(raw, { isServer: true, secureContext: context });
-      socket.on('error', () => {});
-      socket.once('data', () => {
-        const cleartext = Buffer.alloc(4);
-        cleartext.writeInt32BE(3);
-        socket.write(message('R', cleartext));
-        socket.on('data', (data) => {
-          if (data.toString('latin1', 0, 1) !== 'p') return;
-          passwords.push(data.toString('utf8', 5, data.length - 1));
-          socket.write(answer);
-        });
-      });
-    });
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as net.AddressInfo;
-  return { port, passwords, [Symbol.asyncDispose]: async () => void server.close() };
-}
 
 const options = (port: number, more: Partial<ConnectOptions> & { query?: string } = {}): ConnectOptions => ({
   role: 'source',
@@ -95,7 +57,7 @@ describe.skipIf(!(await hasOpenssl()))('a login (needs openssl)', () => {
   afterAll(() => made?.[Symbol.asyncDispose]());
 
   test('the password is a token for this host, port, user and region, made anew for each connection', async () => {
-    await using rds = await startRds(made);
+    await using rds = await startPasswordServer(made);
     vi.useFakeTimers({ toFake: ['Date'], now: new Date('2026-03-04T05:06:07Z') });
     await (await connect(options(rds.port, { caFile: made.ours }), forever)).connection.stream.destroy();
     vi.setSystemTime(new Date('2026-03-04T06:00:00Z'));
@@ -118,7 +80,7 @@ describe.skipIf(!(await hasOpenssl()))('a login (needs openssl)', () => {
   });
 
   test('a token that is refused is in no word of the error; the hint names role and right', async () => {
-    await using rds = await startRds(made, LOGIN_REFUSED);
+    await using rds = await startPasswordServer(made, REFUSED);
     const error = await failure(options(rds.port, { caFile: made.ours }));
     expect(error).toMatchObject({
       code: 'SOURCE_AUTH',
@@ -131,7 +93,7 @@ describe.skipIf(!(await hasOpenssl()))('a login (needs openssl)', () => {
   });
 
   test('a server that is not verified is not sent a token, unless sslmode=require says so', async () => {
-    await using rds = await startRds(made);
+    await using rds = await startPasswordServer(made);
     expect(await failure(options(rds.port))).toMatchObject({ code: 'SOURCE_TLS' });
     expect(await failure(options(rds.port, { caFile: made.another }))).toMatchObject({ code: 'SOURCE_TLS' });
     expect(rds.passwords).toEqual([]);

@@ -68,6 +68,8 @@ test.each([
   ['postgres://u:topsecret@h1,h2/d?target_session_attrs=prefer-standby', 'target_session_attrs'],
   ['postgres://u:topsecret@/d?host=h1,h2,h3&port=1,2&target_session_attrs=primary', 'port'],
   ['postgres://u:topsecret@h/d?sslmode=sure', 'sslmode'],
+  ['postgres://u:topsecret@h/d?gssencmode=require', 'gssencmode'],
+  ['postgres://u:topsecret@h/d?channel_binding=must', 'channel_binding'],
   ['postgres://u:topsecret@h/d?sslmod=verify-full', '"sslmod"'],
   ['postgres://u:topsecret@h/d?topsecret!', 'something'],
 ])('%s is refused, without its password', (url, why) => {
