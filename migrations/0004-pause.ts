@@ -18,5 +18,7 @@ comment on column ${at}.source_table.paused_by is 'Who paused it, for people: us
 
 alter table ${at}.run add column repeats jsonb, add column broken jsonb;
 comment on column ${at}.run.repeats is 'Only of a run that repeats a range: {cursor, since, until}, the bounds as they were typed. Such a run leaves the mark as it was.';
-comment on column ${at}.run.broken is 'Expectations that its rows broke, where on_break is report: [{column, rule, count, sample}].';
+comment on column ${at}.run.broken is 'Expectations that its rows broke, where on_break is report: [{column, rule, count, key, value}], key and value of one such row.';
+alter table ${at}.run_chunk add column broken jsonb;
+comment on column ${at}.run_chunk.broken is 'As in run, of the rows of the chunk.';
 `;

@@ -51,6 +51,15 @@ function progressLine(table: string, { began, estimate, rows, bytes }: Running, 
 }
 
 function logResult(log: Logger, result: TableResult): void {
+  logEnd(log, result);
+  const { run, table, broken = [] } = result;
+  for (const each of broken) {
+    const about = { table: displayName(table), ...(run === null ? {} : { run: Number(run) }) };
+    log.warn({ ...about, ...each }, 'an expectation is broken');
+  }
+}
+
+function logEnd(log: Logger, result: TableResult): void {
   const { run, rows, lateRows, seconds } = result;
   const about = { table: displayName(result.table as TableName), ...(run === null ? {} : { run: Number(run) }) };
   const bytes = result.files.reduce((sum, file) => sum + file.bytes, 0);

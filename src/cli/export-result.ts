@@ -4,6 +4,7 @@ import type { DryRun } from '../export/dry-run.ts';
 import type { TableResult } from '../export/export-tables.ts';
 import type { TidemarkError } from '../model/error.ts';
 import { displayName, type TableName } from '../model/table.ts';
+import { brokenLine } from './broken.ts';
 import type { CommandContext } from './context.ts';
 import { errorParts, errorText, printErrors } from './error-output.ts';
 import { formatBytes, formatCount, formatSeconds, formatTable, seconds, toSecond } from './format.ts';
@@ -23,6 +24,7 @@ export function resultJson(result: TableResult, secrets: readonly string[]) {
     watermark: result.watermark,
     seconds: seconds(result.seconds),
     ...unfit,
+    ...(result.broken?.length ? { broken: result.broken } : {}),
     ...(result.changed ? { history: 'changed' } : {}),
     ...(result.state === 'held' ? heldJson(result) : {}),
     ...(result.state === 'failed' ? { error: errorParts(result.error, secrets) } : {}),
@@ -48,6 +50,9 @@ export function printResults(results: TableResult[], { out, quiet, secrets }: Co
         `${displayName(result.table)}.${column}: values without a place in the lake: ${parts.filter(Boolean).join(', ')}`,
       );
     }
+  }
+  for (const { table, broken } of results) {
+    for (const each of broken ?? []) out.line(brokenLine(table, each));
   }
   printChanged(results, out);
   printErrors(results, out, secrets);

@@ -5,6 +5,7 @@ import { candidates, splitNames } from '../config/table-pattern.ts';
 import { TidemarkError } from '../model/error.ts';
 import { displayName } from '../model/table.ts';
 import type { TableStatus } from '../state/tables.ts';
+import { brokenLine } from './broken.ts';
 import { runCheck } from './check.ts';
 import type { CommandContext } from './context.ts';
 import { formatBytes, formatCount, formatSeconds, formatTable, toSecond } from './format.ts';
@@ -96,6 +97,7 @@ function print(tables: TableStatus[], now: number, { out }: CommandContext): voi
     if (mark?.doubt) out.line(`${displayName(table)}: ${mark.doubt.why}, since ${toSecond(mark.doubt.at)}`);
   }
   if (tables.some(({ mark }) => mark?.doubt)) out.line(`  hint: ${HISTORY_HINT}`);
+  for (const { table, broken } of tables) for (const each of broken) out.line(brokenLine(table, each));
   for (const { table, unfit } of tables) {
     for (const [column, counts] of Object.entries(unfit)) {
       out.line(

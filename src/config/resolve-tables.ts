@@ -1,6 +1,7 @@
 /** Which tables are exported, and how: the configuration's entries applied to the tables that the database has. Pure. */
 
 import { TidemarkError } from '../model/error.ts';
+import type { Expectations } from '../model/expectations.ts';
 import { displayName, type TableName, type TableSchedule, type TableSettings } from '../model/table.ts';
 import type { Config, Defaults, TableEntry, TableScheduleEntry } from './config.ts';
 import { checkFolders, defaultFolder } from './folders.ts';
@@ -105,11 +106,21 @@ function settingsOf(table: KnownTable, all: Applied[], defaults: Defaults): Tabl
     lateMs: entry.late ?? defaults.lateMs,
     marginMs: entry.margin ?? defaults.marginMs,
     fileBytes: entry.file_size ?? defaults.fileBytes,
-    compression: entry.compression ?? defaults.compression,
     chunkBytes: defaults.chunkBytes,
+    compression: entry.compression ?? defaults.compression,
     leaseMs: defaults.leaseMs,
     merge: entry.merge ?? defaults.merge,
+    ...(entry.expect && { expect: expectationsOf(entry.expect) }),
     ...scheduleOf(said),
+  };
+}
+
+function expectationsOf({ columns, not_null, accepted, on_break }: NonNullable<TableEntry['expect']>): Expectations {
+  return {
+    closed: columns === 'closed',
+    notNull: not_null ?? [],
+    accepted: accepted ?? {},
+    onBreak: on_break ?? 'stop',
   };
 }
 
@@ -132,8 +143,17 @@ function onlyColumns(entry: TableEntry, has: (column: string) => boolean): Table
     key,
     cursor: entry.cursor && (entry.cursor === 'none' || has(entry.cursor)) ? entry.cursor : undefined,
     exclude: entry.exclude?.filter(has),
-    columns: entry.columns && Object.fromEntries(Object.entries(entry.columns).filter(([column]) => has(column))),
+    columns: entry.columns && only(entry.columns, has),
+    expect: entry.expect && {
+      ...entry.expect,
+      not_null: entry.expect.not_null?.filter(has),
+      accepted: entry.expect.accepted && only(entry.expect.accepted, has),
+    },
   };
+}
+
+function only<T>(values: Record<string, T>, has: (column: string) => boolean): Record<string, T> {
+  return Object.fromEntries(Object.entries(values).filter(([column]) => has(column)));
 }
 
 function defined<T extends object>(entry: T): T {

@@ -60,6 +60,15 @@ export function planColumns(table: SourceTable, settings: TableSettings, moneySc
   };
   for (const column of settings.exclude) known(column, 'column to exclude');
   for (const column of Object.keys(settings.columns)) known(column, 'column');
+  const expected = [...(settings.expect?.notNull ?? []), ...Object.keys(settings.expect?.accepted ?? {})];
+  for (const column of expected) {
+    known(column, 'column to expect something of');
+    if (!settings.exclude.includes(column)) continue;
+    throw new TidemarkError('CONFIG_INVALID', 'nothing can be expected of a column that is excluded', {
+      ...place,
+      column,
+    });
+  }
   const keyNames = keyColumns(table, settings);
   for (const column of keyNames) known(column, 'key column');
   const cursor = cursorOf(table, settings, known);

@@ -11,6 +11,7 @@ import type { ColumnPlan } from './column-plan.ts';
 import { CursorTracker } from './cursor-tracker.ts';
 import { type GroupLimits, GroupReader, type RowGroup } from './group-reader.ts';
 import type { RawWriter } from './raw-writer.ts';
+import { RowChecks } from './row-checks.ts';
 import type { TableWork } from './work.ts';
 
 /** At most so many row groups are encoded and uploaded at once; then the socket waits. */
@@ -29,7 +30,7 @@ export type CopyPlan = {
 /** Resolves when the last row was handed to the writer, which may still be encoding and uploading. */
 export async function copyRows(
   client: pg.ClientBase,
-  { settings, onProgress }: TableWork,
+  { settings, columns, onProgress }: TableWork,
   { plan, snapshot, finished, rows, trustText, groups }: CopyPlan,
   writer: RawWriter,
   signal: AbortSignal,
@@ -50,7 +51,9 @@ export async function copyRows(
       (error) => flow?.fail(error),
     );
   };
-  const reader = new GroupReader(displayName(settings.name), plan, trustText, ids, groups, onGroup);
+  const table = displayName(settings.name);
+  const checks = settings.expect ? new RowChecks(table, plan, settings.expect, columns) : null;
+  const reader = new GroupReader(table, plan, trustText, ids, groups, onGroup, checks);
   const text = copyChangedRows({
     table: settings.name,
     columns: plan.columns.map(({ source, selection }) => ({ name: source, selection })),
@@ -77,6 +80,7 @@ export async function copyRows(
     lateRows: tracker?.lateRows ?? 0n,
     watermark: tracker?.watermark ?? null,
     unfit: reader.unfit,
+    broken: checks?.broken() ?? [],
   };
 }
 

@@ -36,7 +36,8 @@ export async function exportTable(deps: ExportDeps, work: TableWork, signal: Abo
         ? await repeatRange(deps, work, work.range, newWriter, signal)
         : await readTable(deps, work, newWriter, signal));
     const written = 'planned' in read ? read : await read.writer.finish();
-    if (written === null) return { state: 'nothing', mark: read.mark, columns: read.columns, changed: read.changed };
+    if (written === null)
+      return { state: 'nothing', mark: read.mark, columns: read.columns, changed: read.changed, broken: read.broken };
     const { run } = written.planned;
     const outcome: Prepared = {
       files: written.files,
@@ -45,6 +46,7 @@ export async function exportTable(deps: ExportDeps, work: TableWork, signal: Abo
       lateRows: read.lateRows,
       unfit: read.unfit,
       columns: read.columns,
+      broken: read.broken,
     };
     await step('uploaded');
     await state.prepare(lease, run, outcome, signal);
@@ -60,6 +62,7 @@ export async function exportTable(deps: ExportDeps, work: TableWork, signal: Abo
       watermark: outcome.mark.watermark,
       unfit: outcome.unfit,
       changed: read.changed,
+      broken: read.broken,
     };
   } catch (error) {
     const known = sourceError(error, settings.name);

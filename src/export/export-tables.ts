@@ -3,7 +3,7 @@
 import { TidemarkError, toTidemarkError } from '../model/error.ts';
 import type { Mark, Micros } from '../model/mark.ts';
 import type { Range } from '../model/range.ts';
-import type { UnfitCounts } from '../model/run.ts';
+import type { Broken, UnfitCounts } from '../model/run.ts';
 import { displayName, type TableName, type TableSettings } from '../model/table.ts';
 import { describeTables, type SourceTable } from '../postgres/describe.ts';
 import type { Held } from '../state/leases.ts';
@@ -27,6 +27,8 @@ export type TableResult = {
   seconds: number;
   /** Why the ids of the mark meant nothing on this source; absent: they did. */
   changed?: string;
+  /** Expectations that rows broke; the run is committed all the same. */
+  broken?: Broken[];
 } & ({ state: 'committed' | 'nothing' } | Held | { state: 'failed'; error: TidemarkError });
 
 /** Told how far each table is. */
@@ -149,8 +151,8 @@ async function work(
     const task = { settings, table, lease: found.lease, ...from, full: request.full, range: request.range, onProgress };
     const outcome = await exportTable(deps, task, signal);
     if (outcome.state === 'nothing') {
-      const { mark, changed } = outcome;
-      const result: TableResult = { ...common(), state: 'nothing', watermark: mark.watermark, changed };
+      const { mark, changed, broken } = outcome;
+      const result: TableResult = { ...common(), state: 'nothing', watermark: mark.watermark, changed, broken };
       // A range without rows says nothing of the rest of the table.
       return { result, mark: request.range ? null : { mark: outcome.mark, columns: outcome.columns } };
     }

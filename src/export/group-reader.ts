@@ -10,10 +10,11 @@ import { ShadowTextBuilder } from '../postgres/builders/bytes.ts';
 import type { ColumnBuilder } from '../postgres/builders/column-builder.ts';
 import { makeBuilder } from '../postgres/builders/make-builder.ts';
 import type { CopySink } from '../postgres/copy-out.ts';
-import { fieldText } from '../postgres/field-text.ts';
 import { type BatchSink, TupleBatches } from '../postgres/tuple-batch.ts';
 import type { CarriedIds } from './carried-ids.ts';
 import type { ColumnPlan, PlannedColumn } from './column-plan.ts';
+import type { RowChecks } from './row-checks.ts';
+import { type Batch, rowKey } from './row-key.ts';
 
 export type RowGroup = {
   rows: number;
@@ -38,13 +39,14 @@ export class GroupReader implements CopySink, BatchSink {
   readonly #limits: GroupLimits;
   readonly #onGroup: (group: RowGroup) => void;
   readonly #tuples: TupleBatches;
+  readonly #checks: RowChecks | null;
   readonly unfit: UnfitCounts = {};
   rows = 0n;
   bytes = 0;
   #groupRows = 0;
   #groupBytes = 0;
   /** The batch in hand, for the key in an error. */
-  #batch: { bytes: Buffer; view: DataView; at: Int32Array; stride: number } | null = null;
+  #batch: Batch | null = null;
 
   constructor(
     table: string,
@@ -53,7 +55,9 @@ export class GroupReader implements CopySink, BatchSink {
     ids: CarriedIds,
     limits: GroupLimits,
     onGroup: (group: RowGroup) => void,
+    checks: RowChecks | null = null,
   ) {
+    this.#checks = checks;
     this.#table = table;
     this.#plan = plan;
     this.#ids = ids;
@@ -86,6 +90,7 @@ export class GroupReader implements CopySink, BatchSink {
 
   batch(bytes: Buffer, view: DataView, at: Int32Array, stride: number, rows: number): void {
     this.#batch = { bytes, view, at, stride };
+    this.#checks?.batch(this.#batch, rows);
     const readings = this.#readings;
     for (let i = 0; i < readings.length; i++) {
       readings[i].builder.append(bytes, view, at, i * stride, rows);
@@ -106,6 +111,7 @@ export class GroupReader implements CopySink, BatchSink {
 
   #flush(): void {
     if (this.#groupRows === 0) return;
+    this.#checks?.endOfGroup();
     const builders = this.#builders;
     const columns = builders.map((builder) => builder.take());
     const rows = this.#groupRows;
@@ -123,23 +129,14 @@ export class GroupReader implements CopySink, BatchSink {
       throw new TidemarkError('VALUE_UNFIT', `${text().slice(0, 100)} has no place in the lake's type`, {
         table: this.#table,
         column: column.source,
-        key: this.#keyOf(row),
+        key: rowKey(this.#plan, this.#batch!, row),
         hint: `set columns.${column.source}.on_unfit: null to write NULL, or text to keep it beside in ${column.name}__text`,
       });
     }
+    this.#checks?.becameNull(column.source, this.#batch!, row);
     const counts = this.unfit[column.name] ?? {};
     this.unfit[column.name] = counts;
     counts[column.policy] = (counts[column.policy] ?? 0) + 1;
     shadow?.set(row, text());
-  }
-
-  #keyOf(row: number): string | undefined {
-    const batch = this.#batch!;
-    const parts = this.#plan.key.map((index) => {
-      const { source, wire } = this.#plan.columns[index];
-      const text = fieldText(wire, batch.bytes, batch.view, batch.at[index * batch.stride + row]);
-      return `${source}=${text ?? 'NULL'}`;
-    });
-    return parts.length > 0 ? parts.join(', ') : undefined;
   }
 }

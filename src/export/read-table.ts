@@ -3,7 +3,7 @@
 import type pg from 'pg';
 import { TidemarkError } from '../model/error.ts';
 import type { Mark } from '../model/mark.ts';
-import type { Repeats, UnfitCounts, WrittenColumn } from '../model/run.ts';
+import type { Broken, Repeats, UnfitCounts, WrittenColumn } from '../model/run.ts';
 import { displayName } from '../model/table.ts';
 import { describeTables, type SourceTable } from '../postgres/describe.ts';
 import { leafChoices } from '../postgres/leaves.ts';
@@ -25,6 +25,7 @@ export type ReadOutcome = {
   rows: bigint;
   lateRows: bigint;
   unfit: UnfitCounts;
+  broken: Broken[];
   /** Why the ids of the mark meant nothing; absent: they did. */
   changed?: string;
 };
@@ -93,6 +94,7 @@ export async function readTable(
       rows: copied.rows,
       lateRows: full ? 0n : copied.lateRows,
       unfit: copied.unfit,
+      broken: copied.broken,
     };
   }, signal);
 }

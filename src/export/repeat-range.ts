@@ -52,8 +52,8 @@ export async function repeatRange(
       signal,
     );
     await client.query('commit');
-    const { rows: count, unfit } = copied;
-    return { writer, mark, columns: writtenColumns(plan), rows: count, lateRows: 0n, unfit };
+    const { rows: count, unfit, broken } = copied;
+    return { writer, mark, columns: writtenColumns(plan), rows: count, lateRows: 0n, unfit, broken };
   }, signal);
 }
 

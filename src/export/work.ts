@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import type { Lake } from '../lake/lake.ts';
 import type { Mark } from '../model/mark.ts';
 import type { Range } from '../model/range.ts';
-import type { UnfitCounts, WrittenColumn } from '../model/run.ts';
+import type { Broken, UnfitCounts, WrittenColumn } from '../model/run.ts';
 import type { TableSettings } from '../model/table.ts';
 import type { Compressor } from '../parquet/compressor.ts';
 import type { SourceTable } from '../postgres/describe.ts';
@@ -57,6 +57,7 @@ export type TableOutcome =
       watermark: string | null;
       unfit: UnfitCounts;
       changed?: string;
+      broken?: Broken[];
     }
   /** The mark still moves: the caller saves it, many tables at once. */
-  | { state: 'nothing'; mark: Mark; columns: WrittenColumn[]; changed?: string };
+  | { state: 'nothing'; mark: Mark; columns: WrittenColumn[]; changed?: string; broken?: Broken[] };

@@ -59,6 +59,7 @@ export const ERRORS = {
   UPLOAD_EXPIRED: { exit: 1, retried: true },
   VALUE_UNFIT: { exit: 1, retried: false },
   SCHEMA_CHANGED: { exit: 1, retried: false },
+  EXPECTATION_BROKEN: { exit: 1, retried: false },
   STAGED_UNSUPPORTED: { exit: 3, retried: false },
   STAGED_MISSING: { exit: 2, retried: false },
   STAGED_VERSION: { exit: 2, retried: false },
@@ -79,7 +80,7 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS;
 
-/** Where it happened. Of a row only its key, never a secret; a message names a value only when that has no place in the lake. */
+/** Where it happened. Of a row only its key, never a secret; a message names a value only when that has no place in the lake, or is none that was expected. */
 export type ErrorPlace = { table?: string; column?: string; key?: string };
 
 export class TidemarkError extends Error {

@@ -50,8 +50,14 @@ export function keyOf(columns: readonly WrittenColumn[]): WrittenColumn[] {
 /** A range of the cursor that a run repeats, its bounds as they were typed: from `since` up to, but not including, `until`. */
 export type Repeats = { cursor: string; since: string; until: string | null };
 
-/** An expectation that rows of a run broke. `column`: in the source. `sample`: a row's key, and the value where that says more. */
-export type Broken = { column: string; rule: 'not_null' | 'accepted' | 'closed'; count: number; sample: string | null };
+/** An expectation that rows of a run broke. `column`: in the source; `count`: of rows (closed: 1); `key`, `value`: of one of them. */
+export type Broken = {
+  column: string;
+  rule: 'not_null' | 'accepted' | 'closed';
+  count: number;
+  key: string | null;
+  value: string | null;
+};
 
 /** What a run leaves in the state store once all its bytes are uploaded. */
 export type Prepared = {
@@ -61,6 +67,8 @@ export type Prepared = {
   lateRows: bigint;
   unfit: UnfitCounts;
   columns: WrittenColumn[];
+  /** Absent: nothing was. */
+  broken?: Broken[];
 };
 
 /** How a full run of a large table goes in chunks, each a transaction of its own; plain JSON. */
@@ -82,6 +90,7 @@ export type NotedChunk = {
   rows: bigint;
   watermark: string | null;
   unfit: UnfitCounts;
+  broken?: Broken[];
   files: RawFile[];
   /** Leaves of the mark, by oid, that the table did not have any more. */
   gone: number[];

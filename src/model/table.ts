@@ -1,5 +1,6 @@
 /** What a table is called and how it is to be exported. Pure data; names are exact catalog names, never quoted or folded. */
 
+import type { Expectations } from './expectations.ts';
 import type { Policy } from './lake-type.ts';
 
 /** A source table by its exact catalog names. */
@@ -47,12 +48,13 @@ export type TableSettings = {
   /** How far the server's clock may step back. */
   marginMs: number;
   fileBytes: number;
-  compression: 'zstd' | 'gzip' | 'none';
   /** A full run of a table that is larger goes in chunks of about this size. */
   chunkBytes: number;
+  compression: 'zstd' | 'gzip' | 'none';
   leaseMs: number;
   /** How changes get into the staged table: files that hold changed rows are written anew, or the rows are marked in deletion vectors. */
   merge: 'rewrite' | 'vectors';
+  expect?: Expectations;
   /** Where it differs from the configuration's. */
   schedule?: Partial<TableSchedule>;
 };

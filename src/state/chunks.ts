@@ -27,9 +27,10 @@ export async function noteChunk(tx: StateTx, lease: Lease, run: bigint, noted: N
   await mustBePlanned(tx, lease, run);
   const { chunk, rows, watermark } = noted;
   const [unfit, files, gone] = [noted.unfit, noted.files, noted.gone].map((value) => JSON.stringify(value));
+  const broken = noted.broken?.length ? JSON.stringify(noted.broken) : null;
   await tx.db
     .insertInto('run_chunk')
-    .values({ run, chunk, rows, watermark, unfit, files, gone })
+    .values({ run, chunk, rows, watermark, unfit, files, gone, broken })
     // There already: the connection was lost after the commit of the first attempt.
     .onConflict((conflict) => conflict.columns(['run', 'chunk']).doNothing())
     .execute();
@@ -66,9 +67,9 @@ async function mustBePlanned(tx: StateTx, lease: Lease, run: bigint): Promise<vo
 export async function notedChunks(db: StateTx['db'], run: string): Promise<NotedChunk[]> {
   const rows = await db
     .selectFrom('run_chunk')
-    .select(['chunk', 'rows', 'watermark', 'unfit', 'files', 'gone'])
+    .select(['chunk', 'rows', 'watermark', 'unfit', 'files', 'gone', 'broken'])
     .where('run', '=', run)
     .orderBy('chunk')
     .execute();
-  return rows.map((row) => ({ ...row, rows: BigInt(row.rows) }));
+  return rows.map((row) => ({ ...row, rows: BigInt(row.rows), broken: row.broken ?? undefined }));
 }

@@ -96,6 +96,7 @@ export async function prepareRun(tx: StateTx, lease: Lease, run: bigint, prepare
       unfit: JSON.stringify(prepared.unfit),
       next_mark: JSON.stringify(markToJson(prepared.mark)),
       next_columns: JSON.stringify(prepared.columns),
+      broken: prepared.broken?.length ? JSON.stringify(prepared.broken) : null,
     })
     .where('run', '=', String(run))
     .execute();

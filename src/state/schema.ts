@@ -82,6 +82,7 @@ export type StateTables = {
     unfit: Json<UnfitCounts>;
     files: Json<RawFile[]>;
     gone: Json<number[]>;
+    broken: Json<Broken[] | null>;
     noted_at: Generated<Instant>;
   };
   raw_file: {

@@ -20,6 +20,7 @@ export async function unfinishedRuns({ db }: StateTx, kind: RunKind, tables: num
       'rows',
       'late_rows',
       'unfit',
+      'broken',
       'next_mark',
       'next_columns',
       'chunk_plan',
@@ -51,6 +52,7 @@ export async function unfinishedRuns({ db }: StateTx, kind: RunKind, tables: num
       rows: BigInt(row.rows!),
       lateRows: BigInt(row.late_rows!),
       unfit: row.unfit!,
+      broken: row.broken ?? undefined,
       columns: row.next_columns!,
     };
     found.set(row.table_id, [{ state: 'prepared', ...common, prepared }]);

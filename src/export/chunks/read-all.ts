@@ -34,8 +34,8 @@ export async function readAll(
   const finish = async (chunk: number, writer: RawWriter, read: ReadChunk) => {
     const written = await discardOnFailure(writer, () => writer.finish());
     await step('chunk-uploaded');
-    const { rows, watermark, unfit, gone } = read;
-    const note = { chunk, rows, watermark, unfit, gone, files: written?.files ?? [] };
+    const { rows, watermark, unfit, broken, gone } = read;
+    const note = { chunk, rows, watermark, unfit, broken, gone, files: written?.files ?? [] };
     // If this throws the note may be there nevertheless: the files stay, and the next attempt sees which are noted.
     await state.noteChunk(work.lease, planned.run, note, until);
     noted.push(note);

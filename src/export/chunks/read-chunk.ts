@@ -12,7 +12,9 @@ import { blocksOf, brokenBy, goneLeaves } from './plan-chunks.ts';
 /** The table is not what it was when the run was planned: what was read of it so far is worth nothing. */
 export class TableChanged extends Error {}
 
-export type ReadChunk = Pick<Awaited<ReturnType<typeof copyRows>>, 'rows' | 'watermark' | 'unfit'> & { gone: number[] };
+export type ReadChunk = Pick<Awaited<ReturnType<typeof copyRows>>, 'rows' | 'watermark' | 'unfit' | 'broken'> & {
+  gone: number[];
+};
 
 /** Resolves when the last row was handed to the writer. Throws TableChanged. */
 export async function readChunk(

@@ -5,13 +5,14 @@
 
 import { TidemarkError } from '../../model/error.ts';
 import type { Mark } from '../../model/mark.ts';
-import type { NotedChunk, RawFile, UnfitCounts, WrittenColumn } from '../../model/run.ts';
+import type { Broken, NotedChunk, RawFile, UnfitCounts, WrittenColumn } from '../../model/run.ts';
 import { displayName } from '../../model/table.ts';
 import { parseInstant } from '../../postgres/render.ts';
 import { writtenColumns } from '../column-plan.ts';
 import { openWriter } from '../open-writer.ts';
 import type { PlannedRun, RawWriter } from '../raw-writer.ts';
 import { discardRun } from '../recover.ts';
+import { mergeBroken } from '../row-checks.ts';
 import type { ExportDeps, TableWork } from '../work.ts';
 import { beginRun, goOn, type OpenRun } from './open-run.ts';
 import { readAll } from './read-all.ts';
@@ -29,6 +30,7 @@ export type ReadInChunks = {
   rows: bigint;
   lateRows: bigint;
   unfit: UnfitCounts;
+  broken: Broken[];
   changed?: undefined;
 };
 
@@ -106,6 +108,7 @@ async function finished(deps: ExportDeps, work: TableWork, run: OpenRun, signal:
     rows: noted.reduce((sum, { rows }) => sum + rows, 0n),
     lateRows: 0n,
     unfit: addedUp(noted),
+    broken: mergeBroken(noted.map(({ broken }) => broken ?? [])),
   };
 }
 
