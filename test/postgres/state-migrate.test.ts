@@ -2,6 +2,8 @@ import { execFile } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { Kysely, PostgresDialect } from 'kysely';
+import pg from 'pg';
 import { expect, test } from 'vitest';
 import { MIGRATIONS, VERSION } from '../../src/state/migrations.ts';
 import { migrateOnly } from '../../src/state/open-state.ts';
@@ -24,38 +26,57 @@ test('from nothing; a second time there is nothing to do', async () => {
 
 test('from version 1, with what is in it; a second time there is nothing to do', async () => {
   await using db = await createDatabase();
-  await migrate(db.url);
-  const all = async () => {
-    const tables = [];
-    for (const table of ['source_table', 'run', 'raw_file', 'lease'])
-      tables.push(await db.query(`select * from tidemark.${table}`));
-    return tables;
-  };
   let committed: bigint;
   {
-    await using store = await openAt(db.url);
+    await using store = await openAt(db.url, { schema: 'newest' });
     const { lease } = await take(store, 'invoice');
     committed = await prepare(store, lease);
     await store.commit(lease, committed, never);
     await store.fail(lease, null, { code: 'SOURCE_LOST', message: 'gone' });
   }
-  // What the later migrations made, taken back.
-  await db.query('drop table tidemark.staged_table; drop index tidemark.run_committed, tidemark.run_full');
-  await db.query(`alter table tidemark.source_table drop paused_at, drop paused_by;
-    alter table tidemark.run drop repeats, drop broken, drop chunk_plan;
-    drop table tidemark.run_chunk`);
-  await db.query('delete from tidemark.tidemark_migration where version > 1');
-  const before = await all();
-  expect(before.map((rows) => rows.length)).toEqual([1, 2, 2, 1]);
+  const before = await versionOne(db, 'newest');
+  expect(before.map((rows) => rows.length)).toEqual([1, 1, 2, 2, 1]);
 
   await expect(openAt(db.url, { migrate: 'never' })).rejects.toMatchObject({ code: 'STATE_NOT_MIGRATED' });
   expect(await migrate(db.url)).toEqual({ schema: 'tidemark', from: 1, to: VERSION, applied: ALL.slice(1) });
   expect(await migrate(db.url)).toEqual({ schema: 'tidemark', from: VERSION, to: VERSION, applied: [] });
-  expect(await all()).toMatchObject(before);
+  expect(await rowsOf(db)).toMatchObject(before);
   await using store = await openAt(db.url, { migrate: 'never' });
   expect((await store.rawRuns('invoice', 0n, never)).map(({ run }) => run)).toEqual([committed]);
   expect((await store.status())[0]).toMatchObject({ failure: { run: committed + 1n }, staged: null });
 });
+
+const FIRST = ['store', 'source_table', 'run', 'raw_file', 'lease'];
+
+async function rowsOf(db: TestDatabase) {
+  const tables = [];
+  for (const table of FIRST) tables.push(await db.query(`select * from tidemark.${table}`));
+  return tables;
+}
+
+/** A state store as the first version made it, with the rows of another one; returns them. */
+async function versionOne(db: TestDatabase, from: string) {
+  const kysely = new Kysely<never>({
+    dialect: new PostgresDialect({ pool: new pg.Pool({ connectionString: db.url }) }),
+  });
+  await db.query('create schema tidemark');
+  await MIGRATIONS[0].up(kysely, 'tidemark');
+  await kysely.destroy();
+  await db.query(
+    `create table tidemark.tidemark_migration as select * from ${from}.tidemark_migration where version = 1`,
+  );
+  await db.query('delete from tidemark.store');
+  for (const table of FIRST) {
+    const [{ columns }] = await db.query<{ columns: string }>(
+      `select string_agg(quote_ident(attname), ', ' order by attnum) as columns from pg_attribute
+       where attrelid = 'tidemark.${table}'::regclass and attnum > 0 and not attisdropped`,
+    );
+    await db.query(
+      `insert into tidemark.${table} (${columns}) overriding system value select ${columns} from ${from}.${table}`,
+    );
+  }
+  return rowsOf(db);
+}
 
 test('opening creates it when allowed, and it keeps its id', async () => {
   await using db = await createDatabase();
