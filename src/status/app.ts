@@ -37,7 +37,7 @@ export function createApp(deps: StatusDeps, listen: { host: string; loopback: bo
   const app = new Hono();
   app.use(securityHeaders);
   app.use(access(accessDeps));
-  app.use(bodyLimit({ maxSize: FORM_BYTES }));
+  app.use(bodyLimit({ maxSize: FORM_BYTES, onError: (c) => c.text('413: that is too long for a form\n', 413) }));
 
   app.get('/healthz', (c) => c.text('ok\n'));
   app.get('/readyz', (c) => {

@@ -33,8 +33,8 @@ export function loadPage({ line, load, ledger, doing, signedIn, now }: LoadPage)
 <div>
 <div data-part="head" class="head ${line.rank}">
 <p class="crumb"><a href="/#loads">All loads</a></p>
-<h1>${load.name}</h1>
-<p>${rankHtml(line.rank)}${line.running.map((each) => runningText(each, now))}</p>
+<h1>${load.name}${rankHtml(line.rank)}</h1>
+${line.running.map((each) => runningText(each, now))}
 <p class="quiet"><code>${load.from}</code> into <code>${displayName(load.into)}</code></p>
 ${line.failing.map((each) => failingBox(each, now))}
 </div>

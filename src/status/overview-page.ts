@@ -1,12 +1,12 @@
 /** The first page. Every part that changes while somebody looks has an id, and is replaced as a whole. Pure. */
 
-import { formatCount, formatSeconds, toSecond } from '../cli/format.ts';
+import { formatCount, toSecond } from '../cli/format.ts';
 import type { Ended } from '../daemon/board.ts';
 import { document } from './document.ts';
 import { headline } from './headline.ts';
 import { type Html, html, type Part } from './html.ts';
 import type { LoadLine, Overview, Rank, TableLine } from './overview.ts';
-import { ago, errorText, failingBox, none, number, RANK_WORDS, runningText, until } from './show.ts';
+import { ago, errorText, failingBox, none, number, RANK_WORDS, runningText, took, until } from './show.ts';
 import { topBar } from './top-bar.ts';
 
 const COLUMNS = ['Table', 'Lag', 'Last run', 'Rows', 'Late', 'Watermark', 'Staged', 'Waiting', 'Next run'];
@@ -153,8 +153,7 @@ export function runsHtml({ runs }: Overview, now: number): Html {
 }
 
 function runHtml({ kind, name, at, run, outcome, rows, seconds, error }: Ended, now: number): Html {
-  const took = seconds < 0.05 ? '<0.1 s' : formatSeconds(seconds);
   return html`<li class="${outcome}"><p><span class="kind">${kind}</span> <span class="name">${name}</span> <span class="right quiet">${ago(at, now)}</span></p><p class="facts">${
     outcome === 'done' ? html`<span>${formatCount(rows)} rows</span>` : html`<span class="outcome">${outcome}</span>`
-  } <span>${took}</span>${run !== null && html` <span>run ${run}</span>`}${error !== null && html` <code class="code">${error.code}</code>`}</p></li>`;
+  } <span>${took(seconds * 1000)}</span>${run !== null && html` <span>run ${run}</span>`}${error !== null && html` <code class="code">${error.code}</code>`}</p></li>`;
 }

@@ -81,3 +81,8 @@ export function errorText({ code, message, hint }: ShownError, most = Number.POS
 export function cut(text: string, most: number): string {
   return text.length > most ? `${text.slice(0, most)} …` : text;
 }
+
+/** A duration; short ones are no zero. */
+export function took(ms: number): string {
+  return ms < 50 ? '<0.1 s' : formatSeconds(ms / 1000);
+}

@@ -1,6 +1,6 @@
 /** A table's own page. What is marked `data-part` is replaced while somebody looks. Pure. */
 
-import { formatBytes, formatCount, formatSeconds, toSecond } from '../cli/format.ts';
+import { formatBytes, formatCount, toSecond } from '../cli/format.ts';
 import type { Ended } from '../daemon/board.ts';
 import type { TidemarkError } from '../model/error.ts';
 import type { LakeType } from '../model/lake-type.ts';
@@ -13,7 +13,7 @@ import { type Part as Content, type Html, html } from './html.ts';
 import type { TableLine } from './overview.ts';
 import { notes, rankHtml } from './overview-page.ts';
 import type { Sample } from './sample.ts';
-import { ago, failingBox, none, number, until } from './show.ts';
+import { ago, failingBox, none, number, took, until } from './show.ts';
 import type { Part, TableDetails, Version } from './table-details.ts';
 import { topBar } from './top-bar.ts';
 
@@ -40,8 +40,8 @@ export function tablePage(page: TablePage): Html {
 <div>
 <div data-part="head" class="head ${line.rank}">
 <p class="crumb"><a href="/">All tables</a></p>
-<h1>${line.name}</h1>
-<p>${rankHtml(line.rank)}${notes(line, now)}</p>
+<h1>${line.name}${rankHtml(line.rank)}</h1>
+${notes(line, now)}
 ${line.failing.map((each) => failingBox(each, now))}
 </div>
 ${actions(page.doing, [
@@ -80,14 +80,9 @@ ${fact('Next export', until(line.nextAt, now))}
 ${fact('Next compaction', until(line.nextCompactAt, now))}
 ${fact('Watermark', mark?.watermark ?? none)}
 ${fact('Floor', at(mark?.floor))}
-${fact('Raw', html`${formatCount(raw.rows)} rows, ${formatCount(raw.files)} files, ${formatBytes(Number(raw.bytes))}`)}
+${fact('Raw', stored(raw.rows, raw.files, raw.bytes))}
 ${fact('Staged version', staged?.version == null ? none : String(staged.version))}
-${fact(
-  'Staged',
-  staged?.rows == null
-    ? none
-    : html`${formatCount(staged.rows)} rows, ${formatCount(staged.files ?? 0n)} files, ${formatBytes(Number(staged.bytes ?? 0n))}`,
-)}
+${fact('Staged', staged?.rows == null ? none : stored(staged.rows, staged.files ?? 0n, staged.bytes ?? 0n))}
 ${fact('Staged as of', at(staged?.asOf))}
 ${fact(
   'Waiting for compaction',
@@ -97,6 +92,10 @@ ${fact(
 )}
 ${fact('Folder', html`<code>${status.folder}</code>`)}
 </dl>`;
+}
+
+function stored(rows: bigint, files: bigint, bytes: bigint): string {
+  return `${formatCount(rows)} rows, ${formatCount(files)} ${files === 1n ? 'file' : 'files'}, ${formatBytes(Number(bytes))}`;
 }
 
 function table(head: [string, string?][], rows: Html[]): Html {
@@ -146,7 +145,7 @@ function runLine(run: TableRun, now: number): Html {
   const [start, end] = [Date.parse(run.startedAt), run.finishedAt === null ? null : Date.parse(run.finishedAt)];
   const outcome = run.state === 'committed' ? 'done' : run.state;
   return html`<tr class="${run.error === null ? outcome : 'failed'}"><td class="n">${run.run}</td><td>${run.kind}${run.full && ', full'}</td><td class="n">${ago(end, now)}</td><td class="n">${
-    end === null || run.state !== 'committed' ? none : formatSeconds(Math.max(0, end - start) / 1000)
+    end === null || run.state !== 'committed' ? none : took(end - start)
   }</td><td class="n">${number(run.rows)}</td><td class="n">${number(run.lateRows)}</td><td class="n">${number(run.files)}</td><td class="n">${
     run.bytes === null ? none : formatBytes(Number(run.bytes))
   }</td><td class="t"><span class="outcome">${outcome}</span>${
@@ -155,7 +154,7 @@ function runLine(run: TableRun, now: number): Html {
 }
 
 function compactionLine({ run, kind, at, seconds, rows, bytes }: Ended, now: number): Html {
-  return html`<tr class="done"><td class="n">${run ?? none}</td><td>${kind}</td><td class="n">${ago(at, now)}</td><td class="n">${formatSeconds(seconds)}</td><td class="n">${number(rows)}</td><td class="n">${none}</td><td class="n">${none}</td><td class="n">${formatBytes(bytes)}</td><td><span class="outcome">done</span></td></tr>`;
+  return html`<tr class="done"><td class="n">${run ?? none}</td><td>${kind}</td><td class="n">${ago(at, now)}</td><td class="n">${took(seconds * 1000)}</td><td class="n">${number(rows)}</td><td class="n">${none}</td><td class="n">${none}</td><td class="n">${formatBytes(bytes)}</td><td><span class="outcome">done</span></td></tr>`;
 }
 
 function versionsTable(versions: Part<Version[]>, now: number): Html {
@@ -209,15 +208,24 @@ function filesTable(files: TableDetails['files']): Html {
 function columnsTable(columns: Part<WrittenColumn[]>, { unfit }: TableStatus): Html {
   return shownPart(columns, (known) => {
     if (known.length === 0) return quiet('Not known yet.');
-    const rows = known.map(({ source, name, type, key }) => {
-      const { null: asNull = 0, text = 0 } = unfit[name] ?? unfit[source] ?? {};
+    const unfitOf = ({ source, name }: WrittenColumn) => unfit[name] ?? unfit[source] ?? {};
+    const renamed = known.some(({ source, name }) => source !== name);
+    const lossy = known.some((column) => Object.keys(unfitOf(column)).length > 0);
+    const rows = known.map((column) => {
+      const { source, name, type, key } = column;
+      const { null: asNull = 0, text = 0 } = unfitOf(column);
       const said = [
         asNull > 0 && `${formatCount(asNull)} written as NULL`,
         text > 0 && `${formatCount(text)} kept as text`,
       ];
-      return html`<tr><td>${name}</td><td>${typeText(type)}</td><td>${key !== undefined && 'key'}</td><td>${source !== name && source}</td><td class="bad">${said.filter(Boolean).join(', ')}</td></tr>`;
+      return html`<tr><td>${name}</td><td>${typeText(type)}${key !== undefined && ', key'}</td>${
+        renamed && html`<td>${source !== name && source}</td>`
+      }${lossy && html`<td class="bad">${said.filter(Boolean).join(', ')}</td>`}</tr>`;
     });
-    return table([['Column'], ['Type in the lake'], [''], ['In the source'], ['Values without a place']], rows);
+    const head: [string][] = [['Column'], ['Type in the lake']];
+    if (renamed) head.push(['In the source']);
+    if (lossy) head.push(['Values without a place']);
+    return table(head, rows);
   });
 }
 

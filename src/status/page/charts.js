@@ -61,7 +61,8 @@
             gap: 4,
             space: 34,
             grid: { stroke: color('line'), width: 1 },
-            values: (_, all) => all.map(shows),
+            // The zero would stand on the time below it.
+            values: (_, all) => all.map((each) => (each === 0 ? '' : shows(each))),
           },
         ],
         series: [{}, ...lines],
