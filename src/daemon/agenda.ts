@@ -5,14 +5,14 @@
 
 import { type TidemarkError, toTidemarkError } from '../model/error.ts';
 import { AWAY_MS, retryAfter } from './backoff.ts';
-import type { Asked, Work, WorkKind } from './board.ts';
+import type { Asked, How, Work, WorkKind } from './board.ts';
 import type { Schedule } from './cron.ts';
 
 /** What there is to do; `lastAt`: when it was last done, null: never. */
 export type Planned = { name: string; schedule: Schedule | null; lastAt: number | null };
 
-/** `firedAt`: the moment for which it is due; null: somebody asked for it, whatever was done before. */
-export type Due = Work & { firedAt: number | null };
+/** `firedAt`: the moment for which it is due; null: somebody asked for it, whatever was done before. `replay`: and how. */
+export type Due = Work & { firedAt: number | null; replay: boolean };
 
 /**
  * `skipped`: another process did it. `held`: another process has it; `until`: when to try again, null: as scheduled.
@@ -31,7 +31,7 @@ type Item = Work & {
   dueAt: number | null;
   /** Sooner than that, because something asks for it. */
   soonAt: number | null;
-  asked: boolean;
+  asked: How | null;
   startedAt: number | null;
   failing: Failing | null;
 };
@@ -72,7 +72,7 @@ export class Agenda {
         continue;
       }
       const dueAt = schedule && (lastAt === null ? now : schedule.next(Math.min(lastAt, now)));
-      const item: Item = { kind, name, schedule, dueAt, soonAt: null, asked: false, startedAt: null, failing: null };
+      const item: Item = { kind, name, schedule, dueAt, soonAt: null, asked: null, startedAt: null, failing: null };
       this.#items.set(keyOf(item), item);
     }
     return gone.map(({ kind, name }) => ({ kind, name }));
@@ -83,8 +83,13 @@ export class Agenda {
     this.#clockSet(now);
     return [...this.#items.values()]
       .filter((item) => item.kind === kind && item.startedAt === null && (nextAt(item) ?? Infinity) <= now)
-      .sort((a, b) => Number(b.asked) - Number(a.asked) || nextAt(a)! - nextAt(b)!)
-      .map((item) => ({ kind, name: item.name, firedAt: item.asked ? null : nextAt(item) }));
+      .sort((a, b) => Number(b.asked !== null) - Number(a.asked !== null) || nextAt(a)! - nextAt(b)!)
+      .map((item) => ({
+        kind,
+        name: item.name,
+        firedAt: item.asked ? null : nextAt(item),
+        replay: item.asked?.replay ?? false,
+      }));
   }
 
   start(work: Work, now: number): void {
@@ -97,7 +102,7 @@ export class Agenda {
     if (!item) return;
     const started = item.startedAt ?? now;
     item.startedAt = null;
-    item.asked = false;
+    item.asked = null;
     const next = item.schedule?.next(started) ?? null;
     item.dueAt = next === null ? null : Math.max(next, now + PAUSE_MS);
     if (outcome.state === 'failed') {
@@ -125,11 +130,11 @@ export class Agenda {
   }
 
   /** Somebody wants it now: its retry wait is cut short. */
-  ask(work: Work): Asked {
+  ask(work: Work, how: How = { replay: false }): Asked {
     const item = this.#items.get(keyOf(work));
     if (!item) return 'unknown';
     if (item.startedAt !== null) return 'running';
-    item.asked = true;
+    item.asked = how;
     return 'queued';
   }
 

@@ -77,7 +77,7 @@ export class Daemon {
     this.#works = new Works({ config, source, state, agenda, board, clock, log, shown, show });
     this.#sampler = new Sampler({ board, clock, exportedAt: () => this.#works.exportedAt });
     this.#loop = new Loop({ agenda, board, lanes: this.#lanes(agenda), services: this.#services, clock, log, shown });
-    board.answer((work) => this.#loop.ask(work));
+    board.answer((work, how) => this.#loop.ask(work, how));
   }
 
   /** The one in force: a reload changes it. */

@@ -22,7 +22,7 @@ export function loadLane({ deps, load, reach, done }: LoadLaneDeps): Lane {
     needs: [],
     batches: () => AT_ONCE,
     most: 1,
-    async run([{ name }], tell, signal) {
+    async run([{ name, replay }], tell, signal) {
       const settings = load(name);
       if (!settings) return;
       const progressOf = () => ({
@@ -33,7 +33,7 @@ export function loadLane({ deps, load, reach, done }: LoadLaneDeps): Lane {
         },
         ended() {},
       });
-      const [result] = await runLoads(deps, { loads: [settings], days: null, replay: false }, progressOf, signal);
+      const [result] = await runLoads(deps, { loads: [settings], days: null, replay }, progressOf, signal);
       const { totals, seconds } = result;
       const outcome: Outcome =
         result.state === 'failed'

@@ -6,7 +6,7 @@
 import type { Logger } from 'pino';
 import { toTidemarkError } from '../model/error.ts';
 import type { Agenda, Due, Outcome } from './agenda.ts';
-import type { Asked, Board, ShownError, Work } from './board.ts';
+import type { Asked, Board, How, ShownError, Work } from './board.ts';
 import type { Clock } from './clock.ts';
 import { type Figures, type Lane, NO_FIGURES, type Tell } from './lane.ts';
 import { logEnded } from './log-ended.ts';
@@ -47,8 +47,8 @@ export class Loop {
     this.#woken();
   }
 
-  ask(work: Work): Asked {
-    const asked = this.#deps.agenda.ask(work);
+  ask(work: Work, how?: How): Asked {
+    const asked = this.#deps.agenda.ask(work, how);
     if (asked !== 'queued') return asked;
     this.show(work);
     this.wake();

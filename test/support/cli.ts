@@ -21,6 +21,8 @@ export function startCli(
   ended: Promise<Ended>;
   /** Resolves once the text was written to stderr. */
   stderrHas(text: string): Promise<void>;
+  /** What was written so far. */
+  stderr(): string;
 } {
   // Nothing of the machine's PG* or AWS_*: they would decide tests.
   const { PATH = '', HOME = '' } = process.env;
@@ -39,7 +41,7 @@ export function startCli(
   const stderrHas = async (text: string) => {
     while (!stderr.includes(text)) await once(child.stderr, 'data');
   };
-  return { pid: child.pid!, kill: (signal) => void child.kill(signal), ended, stderrHas };
+  return { pid: child.pid!, kill: (signal) => void child.kill(signal), ended, stderrHas, stderr: () => stderr };
 }
 
 export function runCli(args: string[], options: Options): Promise<Ended> {

@@ -83,7 +83,7 @@ describe('when something is due', () => {
     expect(names(agenda, 1e12)).toEqual([]);
     expect(agenda.nextAt(0)).toBeNull();
     expect(agenda.ask(table('a'))).toBe('queued');
-    expect(agenda.due('export', 1e12)).toEqual([{ kind: 'export', name: 'a', firedAt: null }]);
+    expect(agenda.due('export', 1e12)).toEqual([{ kind: 'export', name: 'a', firedAt: null, replay: false }]);
     work(agenda, 'a', { state: 'done' }, 1e12);
     expect(names(agenda, 2e12)).toEqual([]);
   });
@@ -137,6 +137,14 @@ describe('failures', () => {
       failing: { slow: false, times: 9 },
     });
   });
+});
+
+test('how it was asked for is told, and forgotten once it is done', () => {
+  const agenda = agendaOf('a');
+  agenda.ask(table('a'), { replay: true });
+  expect(agenda.due('export', 100 * MINUTE)).toMatchObject([{ name: 'a', replay: true }]);
+  work(agenda, 'a', { state: 'done' }, 100 * MINUTE);
+  expect(agenda.due('export', 101 * MINUTE)).toMatchObject([{ name: 'a', replay: false }]);
 });
 
 describe('held, put off, hastened', () => {
