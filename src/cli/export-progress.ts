@@ -19,14 +19,14 @@ export function exportProgress(screen: Screen | null, log: Logger, now: () => nu
     started(table, estimatedRows) {
       running.set(displayName(table), { began: now(), estimate: estimatedRows, rows: 0n, bytes: 0, logged: now() });
     },
-    advanced(table, rows, bytes) {
+    advanced(table, rows, bytes, run) {
       const state = running.get(displayName(table));
       if (!state) return;
       Object.assign(state, { rows, bytes });
       draw();
       if (screen || now() - state.logged < LOG_EVERY_MS) return;
       state.logged = now();
-      log.info({ table: displayName(table), rows, bytes }, 'exporting');
+      log.info({ table: displayName(table), ...(run === null ? {} : { run: Number(run) }), rows, bytes }, 'exporting');
     },
     ended(result) {
       const shown = running.delete(displayName(result.table));

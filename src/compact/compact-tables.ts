@@ -80,7 +80,15 @@ async function compactOne(
   const both = AbortSignal.any([signal, lost.signal]);
   try {
     progress.started(name, Number(status?.waiting.bytes ?? 0n));
-    const done = await work(deps, request, settings, found, (bytes) => progress.advanced(name, bytes), both);
+    const log = deps.log.child({ table: displayName(name) });
+    const done = await work(
+      { ...deps, log },
+      request,
+      settings,
+      found,
+      (bytes) => progress.advanced(name, bytes),
+      both,
+    );
     await deps.step('noted');
     const { snapshot, counts, compacted } = done;
     return {
@@ -94,10 +102,10 @@ async function compactOne(
   } catch (error) {
     if (signal.aborted && !(signal.reason instanceof TidemarkError)) return null;
     const known = named(error, settings);
-    deps.log.debug({ err: error, table: displayName(name) }, 'the compaction failed');
-    await deps.state.fail(found.lease, null, known).catch((later) => {
+    const run = await deps.state.fail(found.lease, null, known).catch((later) => {
       deps.log.warn({ err: later, table: displayName(name) }, 'the failure could not be noted');
     });
+    deps.log.debug({ err: error, table: displayName(name), run }, 'the compaction failed');
     return { ...common, state: 'failed', error: known, seconds: seconds() };
   } finally {
     await heartbeat[Symbol.asyncDispose]();

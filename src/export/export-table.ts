@@ -28,6 +28,7 @@ export async function exportTable(deps: ExportDeps, work: TableWork, signal: Abo
   let inChunks: PlannedRun | null = null;
   const onChunks = (run: PlannedRun | null) => {
     inChunks = run;
+    if (run) work.onRun?.(run.run);
   };
   try {
     const read =
@@ -79,14 +80,16 @@ export function stoppedBy(signal: AbortSignal): boolean {
 /** Cleans up and writes down what went wrong (null: nothing, it was stopped); a run that cannot be cleaned now is left to the next one's recovery. */
 async function noteFailure(
   deps: ExportDeps,
-  { lease }: TableWork,
+  { lease, onRun }: TableWork,
   { writer, inChunks }: { writer: RawWriter | null; inChunks: PlannedRun | null },
   error: unknown,
 ): Promise<void> {
   const failure = error === null ? null : toTidemarkError(error);
+  let run = inChunks?.run ?? null;
   try {
     const planned = (await writer?.abort()) ?? null;
-    if (failure) await deps.state.fail(lease, (planned ?? inChunks)?.run ?? null, failure);
+    run = planned?.run ?? run;
+    if (failure) onRun?.(await deps.state.fail(lease, run, failure));
     // A run in chunks stays open: the next attempt goes on with it.
     if (!planned) return;
     // Asked, not remembered: a prepare whose answer was lost may have been committed, and another process may have made the
@@ -96,7 +99,7 @@ async function noteFailure(
     await discardRun(deps, lease, planned, failure?.message ?? 'stopped', AbortSignal.timeout(5_000));
   } catch (later) {
     deps.log.warn(
-      { err: later, table: displayName(lease.table) },
+      { err: later, table: displayName(lease.table), run },
       'what the failed run left is cleaned up by the next run',
     );
   }

@@ -34,7 +34,8 @@ export type TableResult = {
 /** Told how far each table is. */
 export type Progress = {
   started(table: TableName, estimatedRows: number): void;
-  advanced(table: TableName, rows: bigint, bytes: number): void;
+  /** `run` null: it has no number yet. */
+  advanced(table: TableName, rows: bigint, bytes: number, run: bigint | null): void;
   ended(result: TableResult): void;
 };
 
@@ -139,6 +140,10 @@ async function work(
   signal: AbortSignal,
 ): Promise<{ result: TableResult | null; mark: Settled['idle'] }> {
   const began = deps.now();
+  let run: bigint | null = null;
+  const onRun = (number: bigint) => {
+    run = number;
+  };
   const common = () => ({ ...nothing(settings.name), seconds: (deps.now() - began) / 1000 });
   try {
     const from = await recover(deps, found, signal);
@@ -147,8 +152,17 @@ async function work(
     if (!table)
       throw new TidemarkError('TABLE_UNKNOWN', 'there is no such table', { table: displayName(settings.name) });
     progress.started(settings.name, from.mark && !request.full ? 0 : table.estimatedRows);
-    const onProgress = (rows: bigint, bytes: number) => progress.advanced(settings.name, rows, bytes);
-    const task = { settings, table, lease: found.lease, ...from, full: request.full, range: request.range, onProgress };
+    const onProgress = (rows: bigint, bytes: number) => progress.advanced(settings.name, rows, bytes, run);
+    const task = {
+      settings,
+      table,
+      lease: found.lease,
+      ...from,
+      full: request.full,
+      range: request.range,
+      onProgress,
+      onRun,
+    };
     const outcome = await exportTable(deps, task, signal);
     if (outcome.state === 'nothing') {
       const { mark, changed, broken } = outcome;
@@ -160,8 +174,8 @@ async function work(
   } catch (error) {
     if (stoppedBy(signal)) return { result: null, mark: null };
     const known = toTidemarkError(error);
-    deps.log.debug({ err: error, table: displayName(settings.name) }, 'the table failed');
-    const result: TableResult = { ...common(), state: 'failed', error: known };
+    deps.log.debug({ err: error, table: displayName(settings.name), run }, 'the table failed');
+    const result: TableResult = { ...common(), run, state: 'failed', error: known };
     return { result, mark: null };
   }
 }

@@ -42,6 +42,7 @@ export function openWriter(
         { loadDate: loadDateOf(snapshot.at), snapshotAt: snapshot.at, full, repeats },
         signal,
       );
+      work.onRun?.(planned.run);
       await deps.step('planned');
       return planned;
     },

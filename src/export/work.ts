@@ -44,6 +44,8 @@ export type TableWork = {
   /** A full run in chunks that can be gone on with. */
   unfinished?: UnfinishedRun | null;
   onProgress: (rows: bigint, bytes: number, chunks?: { done: number; of: number }) => void;
+  /** Told the run's number once it has one. */
+  onRun?: (run: bigint) => void;
 };
 
 /** `changed`: why the ids of the mark meant nothing on this source; absent: they did. */

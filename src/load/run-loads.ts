@@ -76,13 +76,14 @@ export async function runLoads(
 
 /** `from`: null replays. */
 async function runLoad(
-  { env, log, temporary, workers, step }: LoadsDeps,
+  { env, log: given, temporary, workers, step }: LoadsDeps,
   settings: LoadSettings,
   work: LoadWork & { progress: ReturnType<LoadsProgress> },
   from: { days: string[]; afterMs: number | null } | null,
   signal: AbortSignal,
 ): Promise<void> {
   const { progress, inserts } = work;
+  const log = given.child({ load: settings.name });
   // One more than insert: drops are claimed meanwhile.
   const options = { env, log, step, sessions: inserts + 1, waits: progress.waiting };
   // The target first: what is wrong there is said before a byte is read.

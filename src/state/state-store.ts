@@ -143,12 +143,14 @@ export class StateStore implements AsyncDisposable {
 
   /**
    * Writes down for status what went wrong. An open run stays open, for the next holder of the lease to clean up; when
-   * everything is cleaned up already, abandon() closes it as failed. `run` null: it failed before it was planned.
+   * everything is cleaned up already, abandon() closes it as failed. `run` null: it failed before it was planned; it
+   * gets a number now. Returns the number.
    */
-  async fail(lease: Lease, run: bigint | null, error: Failure): Promise<void> {
-    if (run !== null) return this.#database.transact('note a failure', (tx) => noteFailure(tx, lease, run, error));
-    const number = await this.#database.transact('number a run', nextRun);
-    return this.#database.transact('note a failure', (tx) => insertFailure(tx, lease, number, error));
+  async fail(lease: Lease, run: bigint | null, error: Failure): Promise<bigint> {
+    const number = run ?? (await this.#database.transact('number a run', nextRun));
+    const note = run === null ? insertFailure : noteFailure;
+    await this.#database.transact('note a failure', (tx) => note(tx, lease, number, error));
+    return number;
   }
 
   /** The tables' marks, for a look ahead; null where nothing was exported yet. */
