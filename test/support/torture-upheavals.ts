@@ -22,7 +22,7 @@ const OLD: Record<string, string> = {
 };
 
 const PLAIN = TORTURE_TABLES.map(({ name }) => name).filter((name) => name !== 'parted');
-const NEW_ROWS: Record<string, number> = { large: 3_000 };
+const NEW_ROWS: Record<string, number> = { large: 9_000 };
 
 type Hand = { client: pg.Client; random: () => number };
 

@@ -17,7 +17,7 @@ export const TORTURE_TABLES: TortureTable[] = [
   { name: 'triggered', cursor: null, key: ['id'], shared: 400 },
   { name: 'parted', cursor: 'now()', key: ['id', 'region'], shared: 400 },
   // Some megabytes: several chunks of the least size.
-  { name: 'large', cursor: 'now()', key: ['id'], shared: 4_000 },
+  { name: 'large', cursor: 'now()', key: ['id'], shared: 12_000 },
 ];
 
 /** Partitions of `parted` by region, from the beginning on. */

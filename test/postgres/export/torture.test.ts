@@ -76,4 +76,5 @@ test(`${SECONDS} s of writers, upheavals and kills, seed ${SEED} (TIDEMARK_TORTU
   // It has teeth: the usual way would have lost rows.
   expect(missed).toBeGreaterThan(0);
   expect(counts[0].killed + counts[1].killed).toBeGreaterThan(0);
+  expect(counts[0].chunked + counts[1].chunked).toBeGreaterThan(0);
 });
