@@ -67,6 +67,13 @@ export function sourceError(error: unknown, table: TableName): unknown {
         hint: "look at the table's `where`, `start` and `timezone`; functions outside of pg_catalog need their schema in `where`",
       });
   }
+  if (code === '08P01') {
+    // pgbouncer has no other SQLSTATE for its limits.
+    return new TidemarkError('SOURCE_LOST', `the connection to the source was ended: ${error.message}`, {
+      ...options,
+      hint: 'of a pooler query_timeout, idle_transaction_timeout and query_wait_timeout cut a long COPY off; nothing is lost, the next run goes on from the last mark',
+    });
+  }
   if (/^(08|57P)/.test(code) || /terminat|ECONN|EPIPE|not queryable|closed/i.test(`${error.message} ${code}`)) {
     return new TidemarkError('SOURCE_LOST', 'the connection to the source broke off', {
       ...options,

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect } from 'vitest';
 import { connect, disconnect } from '../../src/postgres/connect.ts';
 import { lookAtActivity } from '../../src/postgres/look.ts';
 import { runCli } from '../support/cli.ts';
-import { type ExportScene, exportScene, variable } from '../support/export-scene.ts';
+import { type ExportScene, expectError, exportScene, variable } from '../support/export-scene.ts';
 import { createExporter } from '../support/exporter.ts';
 import { type Pgbouncer, startPgbouncer, testWithPgbouncer } from '../support/pgbouncer.ts';
 import { createDatabase } from '../support/postgres.ts';
@@ -102,4 +102,16 @@ testWithPgbouncer('a made-up process id that happens to be that of a writer does
   expect(look.oldestStart).not.toBeNull();
   await db.query('rollback');
   await disconnect(client);
+});
+
+testWithPgbouncer('a COPY that the pooler cuts off: its words, and which settings', async () => {
+  await using pool = await startPgbouncer(scene.db.url, { settings: ['query_timeout = 1'] });
+  await scene.table('slow', 30);
+  const tables = [{ table: 'slow', where: "pg_catalog.pg_sleep(0.2)::text = ''" }];
+  const ended = await scene.export('slow', {
+    source: { url: pool.through(scene.db.url) },
+    state: { url: variable('STATE_URL') },
+    tables,
+  });
+  expectError(ended, { exit: 1, code: 'SOURCE_LOST', says: /query timeout/, hint: /query_timeout/ });
 });

@@ -82,6 +82,18 @@ test('paths are relative to the file; the state shares the source’s authority 
   });
 });
 
+test('the state logs in as the source does where it shares its database, a load as it says itself', () => {
+  const source = 'source: { url: "postgres://h/d", auth: rds-iam }\nlake: file:./lake\ns3: { region: eu-west-1 }\n';
+  const iam = { auth: 'rds-iam', awsRegion: 'eu-west-1' };
+  expect(parse(source)).toMatchObject({ source: iam, state: iam });
+  expect(parse(`${source}state: { url: "postgres://s/d" }`).state.auth).toBeUndefined();
+  expect(parse(`${source}state: { url: "postgres://s/d", auth: rds-iam }`)).toMatchObject({ state: iam });
+  const load = `into: t, target: "postgres://t/d", key: [id], columns: { id: { type: int } }`;
+  const given = `${source}loads: [{ load: a, from: "file:./a/*", ${load}, auth: rds-iam, s3: { region: us-east-1 } }]`;
+  expect(parse(given).loads[0].target).toMatchObject({ auth: 'rds-iam', awsRegion: 'us-east-1' });
+  expect(refused(source.replace('rds-iam', 'iam')).message).toContain('must be password or rds-iam');
+});
+
 test('a value of the environment is taken as it is, whatever YAML would make of it', () => {
   const url = 'postgres://u:a: #b{}[]"\'%25@h/d';
   const text = 'source: { url: ${DATABASE_URL}, connections: ${N:-7} }\nlake: "file:./${FOLDER:-lake}/x"\n';
