@@ -32,21 +32,33 @@ export type Situation = {
   /** The snapshot's clock. */
   at: bigint;
   hasCursor: boolean;
+  /** The cursor is counted (bigint): its floor comes of the mark's trail. */
+  counts?: boolean;
 };
 
 /** Beyond so many, a branch of the query for each would cost more than a scan. */
 const MOST_APART = 50;
 
 export function chooseRows(situation: Situation): Choice {
-  const { previous, full, leaves, history: now, at, hasCursor } = situation;
+  const { previous, full, leaves, history: now, at, hasCursor, counts = false } = situation;
   const changed = previous?.history ? historyChange(previous.history, now) : null;
   const history = changed === null && previous?.history ? completed(now, previous.history) : now;
   // Ids, and what is known of prepared ones, belong to the other history; so does its clock.
   const base = changed === null ? previous : null;
-  const whole: Choice = { full: true, since: null, apart: [], base, changed, doubt: null, history };
+  // Whatever was wrong with a count, a full run begins it anew.
+  const whole: Choice = {
+    full: true,
+    since: null,
+    apart: [],
+    base: base && uncounted(base),
+    changed,
+    doubt: null,
+    history,
+  };
   if (previous === null || full || isReplaced(previous.leaves, leaves)) return whole;
   const byFloor = hasCursor && previous.floor !== null;
-  if (changed !== null && !byFloor) return whole;
+  // A count may go on from an older number on another server.
+  if (changed !== null && (counts || !byFloor)) return whole;
   const since = changed === null ? previous : { ...previous, xmin: 0n, seen: [] };
   const doubt = changed === null ? previous.doubt : { at, why: changed };
   const part: Choice = { full: false, since, apart: [], base, changed, doubt, history };
@@ -57,9 +69,19 @@ export function chooseRows(situation: Situation): Choice {
   const isRewritten = ({ oid, filenode }: Leaf) => sameSystem && known.has(oid) && known.get(oid) !== filenode;
   const added = leaves.filter(isNew).map((leaf) => ({ leaf, rule: 'all' as const }));
   const rewritten = byFloor ? leaves.filter(isRewritten).map((leaf) => ({ leaf, rule: 'ids' as const })) : [];
+  // TRUNCATE … RESTART IDENTITY: small numbers are new again.
+  if (rewritten.length > 0 && (counts || previous.trail.length > 0)) {
+    const anew = uncounted(previous);
+    return { ...part, since: { ...anew, floor: null }, apart: added, base: anew };
+  }
   const all = rewritten.length > 0 && rewritten.length + added.length === leaves.length;
   if (rewritten.length <= MOST_APART && !all) return { ...part, apart: [...added, ...rewritten] };
   return changed === null ? { ...part, since: { ...since, floor: null }, apart: added } : whole;
+}
+
+/** The mark without what was counted before. */
+export function uncounted(mark: Mark): Mark {
+  return mark.trail.length === 0 ? mark : { ...mark, trail: [], watermark: null };
 }
 
 function completed(now: History, before: History): History {

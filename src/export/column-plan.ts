@@ -40,6 +40,8 @@ export type ColumnPlan = {
 };
 
 const CURSOR_TYPES: Record<number, CursorType> = { 1184: 'timestamptz', 1114: 'timestamp', 1082: 'date' };
+/** int8 and int4: only where they are named, for most integers count nothing. */
+const COUNTED = [20, 23];
 const DEFAULT_CURSOR = 'updated_at';
 const NUMERIC = 1700;
 
@@ -134,12 +136,13 @@ function cursorOf(
   const named = settings.cursor === 'default' ? null : settings.cursor.column;
   if (named !== null) known(named, 'cursor column');
   const column = table.columns.find((c) => c.name === (named ?? DEFAULT_CURSOR));
-  const type = column && CURSOR_TYPES[column.type.oid];
+  const counted = column && named !== null && COUNTED.includes(column.type.oid);
+  const type = column && (counted ? 'bigint' : CURSOR_TYPES[column.type.oid]);
   if (column && type) return { column: column.name, type, notNull: column.notNull, timezone: settings.timezone };
   if (named === null) return null;
   throw new TidemarkError(
     'CURSOR_TYPE',
-    `a cursor column is a timestamptz, timestamp or date, not ${column?.type.name}`,
+    `a cursor column is a timestamptz, timestamp, date, bigint or integer, not ${column?.type.name}`,
     {
       table: displayName(table.name),
       column: named,

@@ -18,8 +18,15 @@ export class CursorTracker {
 
   constructor(type: CursorType, previous: Mark | null) {
     this.#type = type;
-    this.#greatest = previous?.watermark == null ? null : this.#units(parseInstant(previous.watermark));
+    this.#greatest = previous?.watermark == null ? null : this.#parsed(previous.watermark);
     this.#lateBelow = previous && this.#lateBound(previous);
+  }
+
+  /** Null: of a cursor of another type. */
+  #parsed(watermark: string): bigint | null {
+    const counted = /^-?\d+$/.test(watermark);
+    if (counted !== (this.#type === 'bigint')) return null;
+    return counted ? BigInt(watermark) : this.#units(parseInstant(watermark));
   }
 
   #units(micros: bigint): bigint {
@@ -30,15 +37,20 @@ export class CursorTracker {
   /** A wall clock cannot be compared with the snapshot's: there the watermark stands in, unless somebody dated it into the future. */
   #lateBound(previous: Mark): bigint | null {
     if (this.#type === 'timestamptz') return previous.at;
+    if (this.#type === 'bigint') return this.#greatest;
     const latest = this.#units(previous.at + FURTHEST_AHEAD);
     if (this.#greatest === null) return null;
     return this.#greatest < latest ? this.#greatest : latest;
   }
 
-  /** The cursor column of a group, in PLAIN: int32 days or int64 microseconds. */
+  /** The cursor column of a group, in PLAIN: int32 days or counts, int64 microseconds or counts. */
   add(data: ColumnData): void {
-    if (this.#type === 'date') this.#addDays(data);
+    if (this.#isNarrow(data)) this.#addDays(data);
     else this.#addMicros(data);
+  }
+
+  #isNarrow({ values, count }: ColumnData): boolean {
+    return values.byteLength < count * 8 || this.#type === 'date';
   }
 
   #addMicros({ values, count }: ColumnData): void {
@@ -76,6 +88,7 @@ export class CursorTracker {
   /** As Postgres prints it in UTC; null while there is none. */
   get watermark(): string | null {
     if (this.#greatest === null) return null;
+    if (this.#type === 'bigint') return String(this.#greatest);
     if (this.#type === 'date') return dateText(Number(this.#greatest) - EPOCH_DAYS);
     return instantText(this.#greatest, this.#type === 'timestamptz');
   }

@@ -4,6 +4,7 @@ import { sql } from 'kysely';
 import type { Mark } from '../model/mark.ts';
 import type { Range } from '../model/range.ts';
 import type { TableName, TableSettings } from '../model/table.ts';
+import { coveredValue } from '../model/trail.ts';
 import { selectChangedRows } from '../postgres/changed-rows.ts';
 import { describeTables } from '../postgres/describe.ts';
 import { leafChoices } from '../postgres/leaves.ts';
@@ -12,8 +13,10 @@ import { instantText } from '../postgres/render.ts';
 import { openSnapshot } from '../postgres/snapshot.ts';
 import type { Source } from '../postgres/source.ts';
 import { sourceError } from '../postgres/source-error.ts';
+import { knownCount } from './check-count.ts';
 import { chooseRows } from './choose-rows.ts';
 import { planColumns } from './column-plan.ts';
+import { countOf } from './read-table.ts';
 import { cursorBounds, exportedBefore } from './repeat-range.ts';
 
 export type DryRun = {
@@ -47,7 +50,10 @@ export async function dryRun(
       if (range) exportedBefore(settings.name, mark);
       const between = range ? cursorBounds(settings.name, plan, range) : undefined;
       const { leaves, history, at } = snapshot;
-      const choice = chooseRows({ previous: mark, full, leaves, history, at, hasCursor: plan.cursor !== null });
+      const count = await countOf(client, table, plan);
+      const previous = count && mark ? knownCount(mark, count) : mark;
+      const hasCursor = plan.cursor !== null;
+      const choice = chooseRows({ previous, full, leaves, history, at, hasCursor, counts: count !== null });
       const since = range ? null : choice.since;
       const apart = range ? [] : await leafChoices(client, choice.apart);
       const { where, start } = settings;
@@ -68,11 +74,16 @@ export async function dryRun(
         sql<{ 'QUERY PLAN': [{ Plan: { 'Plan Rows': number } }] }>`explain (format json) ${sql.raw(query)}`,
       );
       await client.query('rollback');
-      const byCursor = plan.cursor !== null && since !== null && since.floor !== null;
+      const value = plan.cursor?.type === 'bigint' ? coveredValue(since?.trail ?? [], since?.floor ?? null) : null;
+      const byCursor =
+        plan.cursor !== null &&
+        since !== null &&
+        since.floor !== null &&
+        (plan.cursor.type !== 'bigint' || value !== null);
       return {
         table: settings.name,
         reads: range ? 'range' : since === null ? 'full' : byCursor ? 'changed' : 'scan',
-        floor: byCursor ? instantText(since.floor!, true) : null,
+        floor: !byCursor ? null : value === null ? instantText(since.floor!, true) : String(value),
         cursor: plan.cursor?.column ?? null,
         key: plan.key.map((index) => plan.columns[index].source),
         estimatedRows: explained['QUERY PLAN'][0].Plan['Plan Rows'],

@@ -71,6 +71,8 @@ function knownOf<T extends IdleCandidate>(item: T, moneyScale: number): Known<T>
     return null;
   try {
     const plan = planColumns(table, settings, moneyScale);
+    // Whether a count was set back is for a run of its own to see.
+    if (plan.cursor?.type === 'bigint') return null;
     // Other columns than the last run wrote are for a run of its own to check and to note down.
     return isDeepStrictEqual(writtenColumns(plan), rest.columns) ? { item, settings, table, plan, mark, rest } : null;
   } catch {
@@ -175,8 +177,7 @@ function askedOf<T>(known: Known<T>, snapshot: SharedSnapshot, place: number): A
 function markOf<T>({ known, choice, leaves }: Asked<T>, look: Look, snapshot: SharedSnapshot): Mark {
   const { mark, settings } = known;
   const { lateMs, marginMs } = settings;
-  const { history } = snapshot;
-  const { base: previous, doubt } = choice;
+  const { base: previous, doubt, history } = choice;
   return nextMark({
     previous,
     look,

@@ -2,6 +2,7 @@
 
 import { atOrAbove, normalize, rangesOf } from '../model/id-ranges.ts';
 import type { Mark, Micros } from '../model/mark.ts';
+import { nextTrail, type Step } from '../model/trail.ts';
 import type { Look } from '../postgres/look.ts';
 
 export type RunFacts = {
@@ -19,22 +20,26 @@ export type RunFacts = {
   leaves: Mark['leaves'];
   history: Mark['history'];
   doubt: Mark['doubt'];
+  /** Of a counted cursor: how far the count was, and when; null: not known. */
+  step?: Step | null;
 };
 
 export function nextMark(facts: RunFacts): Mark {
   const { previous, look, snapshot } = facts;
   const xmin = previous && previous.xmin > snapshot.xmin ? previous.xmin : snapshot.xmin;
   const prepared = look.prepared.map((id) => ({ id, floor: preparedFloor(id, previous) }));
+  const floor = nextFloor(facts, prepared);
   return {
     xmin,
     seen: atOrAbove(normalize([...(previous?.seen ?? []), ...look.finished, ...rangesOf(facts.carried)]), xmin),
-    floor: nextFloor(facts, prepared),
+    floor,
     watermark: facts.watermark,
     at: snapshot.at,
     prepared,
     leaves: facts.leaves,
     history: facts.history,
     doubt: facts.doubt,
+    trail: nextTrail(previous?.trail ?? [], facts.step ?? null, floor),
   };
 }
 

@@ -5,9 +5,11 @@ import { TidemarkError } from '../model/error.ts';
 import type { Mark } from '../model/mark.ts';
 import type { Broken, Repeats, UnfitCounts, WrittenColumn } from '../model/run.ts';
 import { displayName } from '../model/table.ts';
+import { type CursorCount, cursorCount } from '../postgres/cursor-count.ts';
 import { describeTables, type SourceTable } from '../postgres/describe.ts';
 import { leafChoices } from '../postgres/leaves.ts';
 import { openSnapshot, type Snapshot, stillRunning } from '../postgres/snapshot.ts';
+import { knownCount, requireCount, stepOf } from './check-count.ts';
 import { type Choice, chooseRows } from './choose-rows.ts';
 import { type ColumnPlan, checkSchemaChange, planColumns, writtenColumns } from './column-plan.ts';
 import { copyRows } from './copy-rows.ts';
@@ -54,7 +56,16 @@ export async function readTable(
     const table = await currentTable(deps, client, work, snapshot);
     const plan = table === work.table ? expected : planOf(table);
     const { leaves, history, at } = snapshot;
-    const choice = chooseRows({ previous, full: work.full, leaves, history, at, hasCursor: plan.cursor !== null });
+    const count = await countOf(client, table, plan);
+    const choice = chooseRows({
+      previous: count && previous ? knownCount(previous, count) : previous,
+      full: work.full,
+      leaves,
+      history,
+      at,
+      hasCursor: plan.cursor !== null,
+      counts: count !== null,
+    });
     tell(deps, work, choice);
     const { full, since } = choice;
     const apart = await leafChoices(client, choice.apart);
@@ -82,12 +93,13 @@ export async function readTable(
         look,
         snapshot,
         carried,
-        watermark: copied.watermark ?? previous?.watermark ?? null,
+        watermark: copied.watermark ?? (count ? choice.base : previous)?.watermark ?? null,
         lateMs: work.settings.lateMs,
         marginMs: work.settings.marginMs,
         leaves,
         history: choice.history,
         doubt: choice.doubt,
+        step: count && stepOf(count, at, copied.watermark),
       }),
       changed: choice.changed ?? undefined,
       columns: writtenColumns(plan),
@@ -97,6 +109,18 @@ export async function readTable(
       broken: copied.broken,
     };
   }, signal);
+}
+
+/** Null: the cursor is no counted one. Throws CURSOR_TYPE where rows would be missed. */
+export async function countOf(
+  client: pg.ClientBase,
+  table: SourceTable,
+  { cursor }: ColumnPlan,
+): Promise<CursorCount | null> {
+  if (cursor?.type !== 'bigint') return null;
+  const count = await cursorCount(client, table.oid, cursor.column);
+  requireCount(table.name, cursor.column, count);
+  return count;
 }
 
 /** Says why a run brings more than what was changed. */

@@ -4,6 +4,8 @@
  * cursor value at or above its floor.
  */
 
+import type { Step } from './trail.ts';
+
 /** Microseconds since 1970-01-01 UTC, exact. */
 export type Micros = bigint;
 
@@ -35,4 +37,6 @@ export type Mark = {
   history: History | null;
   /** Since a run that found another history: what the lake holds may be more than the source. A full run ends it. */
   doubt: { at: Micros; why: string } | null;
+  /** Of a counted cursor: its values at instants that the floor has not passed yet, and at the last that it has. */
+  trail: Step[];
 };

@@ -8,10 +8,12 @@ import type { Selection } from '../model/column-type.ts';
 import { formatRanges } from '../model/id-ranges.ts';
 import type { Mark, Micros } from '../model/mark.ts';
 import type { TableName } from '../model/table.ts';
+import { coveredValue } from '../model/trail.ts';
 import { builder, tableId, textOf } from './query.ts';
 import { instantText } from './render.ts';
 
-export type CursorType = 'timestamptz' | 'timestamp' | 'date';
+/** `bigint`: counted, of an integer type. */
+export type CursorType = 'timestamptz' | 'timestamp' | 'date' | 'bigint';
 
 export type Cursor = { column: string; type: CursorType; notNull: boolean; timezone: string | null };
 
@@ -21,16 +23,19 @@ export type Blocks = { from: number; to: number | null };
 /** Cursor values as Postgres reads them: from `from` up to, but not including, `to`; null: to the end. */
 export type CursorBounds = { from: string; to: string | null };
 
+/** A mark, as far as rows are compared with it. */
+export type Since = Pick<Mark, 'xmin' | 'seen' | 'floor'> & { trail?: Mark['trail'] };
+
 /** Which rows are wanted. */
 export type RowChoice = {
   /** What the last run left; null: every row. */
-  since: Pick<Mark, 'xmin' | 'seen' | 'floor'> | null;
+  since: Since | null;
   /** Partitions that are read by another rule; only with `since`. */
   apart?: LeafChoice[];
   /** Rows of this range alone, whatever was exported; a NULL cursor lies in none. */
   between?: CursorBounds;
   /** Only rows that a run since this mark would leave out: what the run that leaves the mark has to bring. */
-  before?: Pick<Mark, 'xmin' | 'seen' | 'floor'>;
+  before?: Since;
   /** Only rows of these blocks. */
   blocks?: Blocks;
   /** Only rows of these leaves (oids). */
@@ -106,7 +111,7 @@ function selectRows(
   const column = cursor && sql`t.${sql.id(cursor.column)}`;
   const value = (text: string) => sql`${sql.lit(text)}::${sql.raw(cursor!.type)}`;
   if (since) {
-    const prefilter = atOrAboveFloor(since.floor, cursor);
+    const prefilter = atOrAboveFloor(since, cursor);
     if (prefilter) select = select.where(prefilter);
     for (const condition of unseen(since, query.xmax)) select = select.where(condition);
   } else if (cursor && between) {
@@ -122,11 +127,19 @@ function selectRows(
 }
 
 /** What an index on the cursor can serve; null: there is no cursor or no floor. */
-function atOrAboveFloor(floor: Micros | null, cursor: Cursor | null): RawBuilder<boolean> | null {
-  if (cursor === null || floor === null) return null;
+function atOrAboveFloor(since: Since, cursor: Cursor | null): RawBuilder<boolean> | null {
+  const floor = cursor && floorOf(since, cursor);
+  if (!floor) return null;
   const column = sql`t.${sql.id(cursor.column)}`;
-  const least = sql<boolean>`${column} >= ${floorLiteral(floor, cursor)}`;
+  const least = sql<boolean>`${column} >= ${floor}`;
   return cursor.notNull ? least : sql<boolean>`(${least} or ${column} is null)`;
+}
+
+function floorOf({ floor, trail }: Since, cursor: Cursor): RawBuilder<unknown> | null {
+  if (floor === null) return null;
+  if (cursor.type !== 'bigint') return floorLiteral(floor, cursor.type, cursor.timezone);
+  const value = coveredValue(trail ?? [], floor);
+  return value === null ? null : sql`${sql.lit(String(value))}::pg_catalog.int8`;
 }
 
 /** That the row's id is one that the mark leaves open; all of the conditions together. */
@@ -150,7 +163,7 @@ function partOf({ before, blocks, onlyLeaves, cursor, xmax }: ChangedRows): RawB
     conditions.push(sql<boolean>`t.tableoid = any('{${sql.raw(onlyLeaves.join(','))}}'::pg_catalog.oid[])`);
   if (before) {
     const left = unseen(before, xmax);
-    const prefilter = atOrAboveFloor(before.floor, cursor);
+    const prefilter = atOrAboveFloor(before, cursor);
     // A row frozen more than 2^32 transactions ago shows the 32 bits of a new id. The next run finds it only above the floor:
     // below, it must come now. With fewer transactions there is no such row, and an update that leaves the cursor as it was
     // must not bring a second version of a row.
@@ -171,16 +184,20 @@ const ID_SPAN = 1n << 32n;
  * The floor as a value of the cursor's type, never above any value that a writer's now() can have become: timestamps of
  * fewer digits round, so the floor is cut to a whole second; a column without a zone holds the wall clock of whoever wrote it.
  */
-function floorLiteral(floor: Micros, cursor: Pick<Cursor, 'type' | 'timezone'>): RawBuilder<unknown> {
+function floorLiteral(
+  floor: Micros,
+  type: 'timestamptz' | 'timestamp' | 'date',
+  timezone: string | null,
+): RawBuilder<unknown> {
   const second = floor - (((floor % 1_000_000n) + 1_000_000n) % 1_000_000n);
-  if (cursor.type === 'timestamptz') return sql`${sql.lit(instantText(second, true))}::timestamptz`;
+  if (type === 'timestamptz') return sql`${sql.lit(instantText(second, true))}::timestamptz`;
   const wall =
-    cursor.timezone === null
+    timezone === null
       ? // UTC-12: no wall clock on earth shows an earlier time.
         sql`${sql.lit(instantText(second - 12n * 3_600_000_000n, false))}::timestamp`
       : // An hour less: in autumn the same wall clock comes twice.
-        sql`((${sql.lit(instantText(second, true))}::timestamptz at time zone ${sql.lit(cursor.timezone)}) - interval '1 hour')`;
-  return cursor.type === 'date' ? sql`(${wall})::date` : wall;
+        sql`((${sql.lit(instantText(second, true))}::timestamptz at time zone ${sql.lit(timezone)}) - interval '1 hour')`;
+  return type === 'date' ? sql`(${wall})::date` : wall;
 }
 
 function selected(name: string, selection: Selection): RawBuilder<unknown> {

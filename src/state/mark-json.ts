@@ -15,6 +15,8 @@ export type MarkJson = {
   leaves?: Record<string, string>;
   history?: { system: string | null; timeline: string | null; lsn: string | null; xmax: string };
   doubt?: { at: string; why: string };
+  /** Only with a counted cursor. */
+  trail?: { at: string; value: string }[];
 };
 
 export function markToJson(mark: Mark): MarkJson {
@@ -31,6 +33,9 @@ export function markToJson(mark: Mark): MarkJson {
     ...(mark.leaves && { leaves: Object.fromEntries(mark.leaves.map(({ oid, filenode }) => [oid, String(filenode)])) }),
     ...(mark.history && { history: historyToJson(mark.history) }),
     ...(mark.doubt && { doubt: { at: instantText(mark.doubt.at), why: mark.doubt.why } }),
+    ...(mark.trail.length > 0 && {
+      trail: mark.trail.map(({ at, value }) => ({ at: instantText(at), value: String(value) })),
+    }),
   };
 }
 
@@ -66,6 +71,7 @@ export function markFromJson(json: MarkJson): Mark {
         : null,
       history: json.history ? historyFromJson(json.history) : null,
       doubt: json.doubt ? { at: parseInstant(json.doubt.at), why: json.doubt.why } : null,
+      trail: (json.trail ?? []).map(({ at, value }) => ({ at: parseInstant(at), value: BigInt(value) })),
     };
   } catch (cause) {
     throw new TidemarkError('STATE_FAILED', 'a mark in the state store cannot be read', {

@@ -4,6 +4,7 @@ import { CarriedIds } from '../../src/export/carried-ids.ts';
 import { nextMark } from '../../src/export/next-mark.ts';
 import { complement, contains, rangesOf } from '../../src/model/id-ranges.ts';
 import type { Mark } from '../../src/model/mark.ts';
+import { coveredValue } from '../../src/model/trail.ts';
 import type { Look } from '../../src/postgres/look.ts';
 import type { Version, World, WorldSnapshot } from './mark-world.ts';
 
@@ -17,7 +18,8 @@ export type Weakness =
   | 'activity after the snapshot'
   | 'seen set forgotten'
   | 'subtransactions called finished'
-  | 'no cut to the second';
+  | 'no cut to the second'
+  | 'counted by ids';
 
 const TABLES = 2;
 const tableOf = (row: number) => row % TABLES;
@@ -28,6 +30,8 @@ export class ModelExporter {
   readonly #world: World;
   readonly #weakness: Weakness;
   readonly marks: (Mark | null)[] = [null, null];
+  /** (xmax, watermark) of each run: what 'counted by ids' goes by. */
+  readonly #runs: { xmax: bigint; watermark: bigint }[][] = [[], []];
   /** How often each version was exported, by its number. */
   readonly #exported = new Map<number, number>();
   #phase: Phase = 'clock';
@@ -35,7 +39,12 @@ export class ModelExporter {
   #look: Look = { clock: 0n, oldestStart: null, hidden: 0, prepared: [], finished: [] };
   #snapshot: WorldSnapshot | null = null;
 
-  constructor(world: World, weakness: Weakness) {
+  readonly #readsSequence: boolean;
+  /** As read with the snapshot. */
+  #sequence = 0n;
+
+  constructor(world: World, weakness: Weakness, readsSequence = false) {
+    this.#readsSequence = readsSequence;
     this.#world = world;
     this.#weakness = weakness;
   }
@@ -65,6 +74,7 @@ export class ModelExporter {
         break;
       case 'snapshot':
         this.#snapshot = this.#world.snapshot();
+        this.#sequence = this.#world.count;
         this.#phase = 'copied';
         break;
       case 'copied':
@@ -124,15 +134,30 @@ export class ModelExporter {
       leaves: null,
       history: null,
       doubt: null,
+      step: this.#world.counted ? { at: snapshot.at, value: this.#counted(rows, previous) } : null,
     });
+    this.#runs[this.#table].push({ xmax: snapshot.xmax, watermark: this.#counted(rows, previous) });
     if (this.#weakness === 'activity after the snapshot') mark.floor = this.#lateFloor(mark.floor);
     if (this.#weakness === 'seen set forgotten') mark.seen = [];
     this.#check(previous, mark);
     this.marks[this.#table] = mark;
   }
 
+  /** The sequence when it may be read, else the greatest value exported. */
+  #counted(rows: Version[], previous: Mark | null): bigint {
+    if (this.#readsSequence) return this.#sequence;
+    return rows.reduce((most, { cursor }) => ((cursor ?? 0n) > most ? cursor! : most), watermarkOf(previous));
+  }
+
+  #lowestCount(since: Mark): bigint {
+    if (this.#weakness !== 'counted by ids') return coveredValue(since.trail, since.floor) ?? 0n;
+    return this.#runs[this.#table].findLast(({ xmax }) => xmax <= since.xmin)?.watermark ?? 0n;
+  }
+
   #isWanted({ id, cursor }: Version, since: Mark | null): boolean {
     if (since === null) return true;
+    if (this.#world.counted && cursor !== null && cursor < this.#lowestCount(since)) return false;
+    if (this.#world.counted) return id >= since.xmin && !contains(since.seen, id);
     if (this.#weakness === 'watermark alone') return cursor === null || cursor > watermarkOf(since);
     if (since.floor !== null && cursor !== null && cursor < this.#floorValue(since.floor)) return false;
     return id >= since.xmin && !contains(since.seen, id);

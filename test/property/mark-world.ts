@@ -7,7 +7,7 @@ export type Version = { row: number; number: number; id: bigint; cursor: bigint 
 
 /** `ids`: all that are lost when the level is rolled back to. */
 type Level = { id: bigint | null; ids: bigint[] };
-type Transaction = { now: bigint; levels: Level[] };
+type Transaction = { now: bigint; levels: Level[]; drawn: bigint | null };
 /** `message`: start of the simple-query message that is being worked off. */
 type Session = { transaction: Transaction | null; message: bigint | null };
 
@@ -31,6 +31,10 @@ export class World {
   clock = 1_790_000_000_000_000n;
   readonly hidden: boolean;
   readonly #precision: 0 | 6;
+  /** Cursors are drawn from a sequence. */
+  readonly counted: boolean;
+  /** Its last value. */
+  count = 0n;
   #nextId = FIRST_ID;
   #completed = FIRST_ID - 1n;
   #commits = 0;
@@ -41,14 +45,15 @@ export class World {
   readonly #prepared: Transaction[] = [];
   readonly #rows = new Map<number, Version[]>();
 
-  constructor(options: { hidden: boolean; precision: 0 | 6 }) {
+  constructor(options: { hidden: boolean; precision: 0 | 6; counted?: boolean }) {
+    this.counted = options.counted ?? false;
     this.hidden = options.hidden;
     this.#precision = options.precision;
   }
 
   begin(session: number): Transaction {
     const at = this.#sessions[session];
-    at.transaction ??= { now: at.message ?? this.clock, levels: [{ id: null, ids: [] }] };
+    at.transaction ??= { now: at.message ?? this.clock, levels: [{ id: null, ids: [] }], drawn: null };
     return at.transaction;
   }
 
@@ -58,6 +63,11 @@ export class World {
 
   endMessage(session: number): void {
     this.#sessions[session].message = null;
+  }
+
+  /** nextval before anything is written: the transaction may have no id yet. */
+  draw(session: number): void {
+    this.begin(session).drawn = ++this.count;
   }
 
   savepoint(session: number): void {
@@ -86,10 +96,16 @@ export class World {
     const locked = last && this.#running.has(last.id) && !transaction.levels.some(({ ids }) => ids.includes(last.id));
     if (!locked && session !== ELSEWHERE) {
       this.#rows.set(row, versions);
-      const cursor = how === 'null' ? null : this.#rounded(transaction.now);
+      const cursor = how === 'null' ? null : this.counted ? this.#drawn(transaction) : this.#rounded(transaction.now);
       versions.push({ row, number: this.#numbers++, id, cursor, deleted: how === 'delete' });
     }
     if (alone) this.end(session, true);
+  }
+
+  #drawn(transaction: Transaction): bigint {
+    const value = transaction.drawn ?? ++this.count;
+    transaction.drawn = null;
+    return value;
   }
 
   #idOf({ levels }: Transaction): bigint {

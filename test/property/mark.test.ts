@@ -14,6 +14,7 @@ const EVENTS = [
   ...['step', 'step', 'step', 'step', 'step', 'step', 'step', 'step', 'step', 'step', 'run', 'crash'],
   ...['write', 'write', 'write', 'write', 'write', 'write', 'write null', 'delete'],
   ...['begin', 'begin', 'commit', 'commit', 'commit', 'rollback', 'message', 'message', 'message ends'],
+  ...['draw', 'draw'],
   ...['savepoint', 'savepoint', 'release', 'roll back to', 'prepare', 'commit prepared', 'roll back prepared'],
 ] as const;
 
@@ -26,6 +27,7 @@ const event: fc.Arbitrary<Event> = fc.record({
 
 const story = fc.record({
   hidden: fc.boolean(),
+  counted: fc.constantFrom(false, false, 'sequence', 'watermark'),
   precision: fc.constantFrom<0 | 6>(0, 6),
   events: fc.array(event, { maxLength: 80, size: 'max' }),
 });
@@ -46,6 +48,7 @@ function happens(world: World, exporter: ModelExporter, { what, session, row, af
     rollback: () => world.end(session, false),
     message: () => world.beginMessage(session),
     'message ends': () => world.endMessage(session),
+    draw: () => world.draw(session),
     savepoint: () => world.savepoint(session),
     release: () => world.release(session),
     'roll back to': () => world.rollbackTo(session),
@@ -57,9 +60,9 @@ function happens(world: World, exporter: ModelExporter, { what, session, row, af
 }
 
 /** Throws when a version that a snapshot sees was not exported exactly once by then. */
-function play({ hidden, precision, events }: Story, weakness: Weakness): void {
-  const world = new World({ hidden, precision });
-  const exporter = new ModelExporter(world, weakness);
+function play({ hidden, precision, counted, events }: Story, weakness: Weakness): void {
+  const world = new World({ hidden, precision, counted: counted !== false });
+  const exporter = new ModelExporter(world, weakness, counted === 'sequence');
   for (const each of events) happens(world, exporter, each);
   world.settle();
   exporter.run();
@@ -84,6 +87,7 @@ test.each<Weakness>([
   'seen set forgotten',
   'subtransactions called finished',
   'no cut to the second',
+  'counted by ids',
 ])('the rule is needed: with %s, a version is lost or comes twice', (weakness) => {
   const found = fc.check(
     fc.property(story, (told) => play(told, weakness)),

@@ -55,6 +55,7 @@ export const MARK: Mark = {
   leaves: [{ oid: 16_384, filenode: 16_390 }],
   history: { system: '7571000000000000001', timeline: 1, lsn: 9_007_199_254_740_995n, xmax: 9_007_199_254_740_996n },
   doubt: null,
+  trail: [],
 };
 
 /** What a run of `rows` rows in two files leaves. */

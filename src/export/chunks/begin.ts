@@ -7,10 +7,11 @@ import type { ChunkedRun } from '../../model/run.ts';
 import { allFinished } from '../../postgres/finished-ids.ts';
 import { openSnapshot } from '../../postgres/snapshot.ts';
 import { estimatedBytes, tableBlocks } from '../../postgres/table-blocks.ts';
+import { stepOf } from '../check-count.ts';
 import { chooseRows } from '../choose-rows.ts';
 import { type ColumnPlan, checkSchemaChange, planColumns, writtenColumns } from '../column-plan.ts';
 import { nextMark } from '../next-mark.ts';
-import { currentTable } from '../read-table.ts';
+import { countOf, currentTable } from '../read-table.ts';
 import type { ExportDeps, TableWork } from '../work.ts';
 import { chunkStarts, readsText } from './plan-chunks.ts';
 
@@ -37,10 +38,14 @@ export async function planChunked(
     const { leaves, history, at } = snapshot;
     const starts = chunkStarts(await tableBlocks(client, leaves), settings.chunkBytes);
     const table = await currentTable(deps, client, work, snapshot);
-    await client.query('commit');
-    if (starts.length === 1) return null;
+    if (starts.length === 1) {
+      await client.query('commit');
+      return null;
+    }
     const plan = planColumns(table, settings, facts.moneyScale);
     checkSchemaChange(table, work.columns, plan);
+    const count = await countOf(client, table, plan);
+    await client.query('commit');
     const hasCursor = plan.cursor !== null;
     const choice = chooseRows({ previous, full: true, leaves, history, at, hasCursor });
     const mark = nextMark({
@@ -55,6 +60,7 @@ export async function planChunked(
       leaves,
       history,
       doubt: null,
+      step: count && stepOf(count, at, null),
     });
     const { oid, columnList } = table;
     const chunks = { starts, table: oid, columnList, reads: readsText(plan, settings) };

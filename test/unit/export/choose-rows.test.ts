@@ -15,6 +15,7 @@ const previous: Mark = {
   leaves: [leaf(1), leaf(2)],
   history,
   doubt: null,
+  trail: [],
 };
 
 const choose = (more: Partial<Parameters<typeof chooseRows>[0]>) =>

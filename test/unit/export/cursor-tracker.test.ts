@@ -17,6 +17,7 @@ const mark = (at: bigint, watermark: string | null): Mark => ({
   leaves: null,
   history: null,
   doubt: null,
+  trail: [],
 });
 
 function microsColumn(values: bigint[]): ColumnData {
