@@ -26,7 +26,7 @@ test('defaults', () => {
   expect(parse(SOURCE)).toEqual({
     file: '/etc/tidemark/t.yaml',
     baseDir: '/etc/tidemark',
-    source: { url: 'postgres://h/d', caFile: null, connections: 2, statementTimeoutMs: 1_800_000 },
+    source: { url: 'postgres://h/d', primary: null, caFile: null, connections: 2, statementTimeoutMs: 1_800_000 },
     state: { url: 'postgres://h/d', caFile: null, schema: 'tidemark', isSource: true },
     lake: { url: 'file:./lake', baseDir: '/etc/tidemark', s3: undefined },
     spool: { path: expect.stringContaining(os.tmpdir()), limitBytes: 4 * 1024 ** 3 },
