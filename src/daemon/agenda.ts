@@ -16,12 +16,11 @@ export type Due = Work & { firedAt: number | null; replay: boolean };
 
 /**
  * `skipped`: another process did it. `held`: another process has it; `until`: when to try again, null: as scheduled.
- * `away`: a server that only this work needs cannot be reached, which is no fault of the work.
  */
 export type Outcome =
   | { state: 'done' | 'nothing' | 'skipped' }
   | { state: 'held'; until: number | null }
-  | { state: 'failed'; error: unknown; away?: boolean };
+  | { state: 'failed'; error: unknown };
 
 export type Failing = { times: number; since: number; retryAt: number; slow: boolean; error: TidemarkError };
 
@@ -106,7 +105,7 @@ export class Agenda {
     const next = item.schedule?.next(started) ?? null;
     item.dueAt = next === null ? null : Math.max(next, now + PAUSE_MS);
     if (outcome.state === 'failed') {
-      item.failing = this.#failed(item.failing, outcome, now);
+      item.failing = this.#failed(item.failing, outcome.error, now);
       return;
     }
     if (outcome.state !== 'held') item.failing = null;
@@ -157,16 +156,11 @@ export class Agenda {
     return [...this.#items.values()].map(({ kind, name }) => ({ kind, name }));
   }
 
-  #failed(before: Failing | null, { error, away = false }: { error: unknown; away?: boolean }, now: number): Failing {
+  #failed(before: Failing | null, thrown: unknown, now: number): Failing {
     const times = (before?.times ?? 0) + 1;
-    const { ms, slow } = retryAfter(times, this.#random());
-    return {
-      times,
-      since: before?.since ?? now,
-      retryAt: now + (away ? Math.min(ms, AWAY_MS) : ms),
-      slow: slow && !away,
-      error: toTidemarkError(error),
-    };
+    const error = toTidemarkError(thrown);
+    const { ms, slow } = retryAfter(times, error.code, this.#random());
+    return { times, since: before?.since ?? now, retryAt: now + ms, slow, error };
   }
 
   // Left as they are, all times would lie ahead by as much as the clock went back.

@@ -2,7 +2,7 @@
 
 import { type LoadsDeps, runLoads } from '../load/run-loads.ts';
 import type { LoadSettings } from '../load/settings.ts';
-import { type ErrorCode, toTidemarkError } from '../model/error.ts';
+import type { ErrorCode } from '../model/error.ts';
 import type { Outcome } from './agenda.ts';
 import type { Lane } from './lane.ts';
 
@@ -36,10 +36,8 @@ export function loadLane({ deps, load, reach, done }: LoadLaneDeps): Lane {
       const [result] = await runLoads(deps, { loads: [settings], days: null, replay }, progressOf, signal);
       const { totals, seconds } = result;
       const outcome: Outcome =
-        result.state === 'failed'
-          ? { state: 'failed', error: result.error, away: isAway(toTidemarkError(result.error).code) }
-          : { state: result.state === 'loaded' ? 'done' : 'nothing' };
-      reach(name, outcome.state === 'failed' && outcome.away ? outcome.error : null);
+        result.state === 'failed' ? result : { state: result.state === 'loaded' ? 'done' : 'nothing' };
+      reach(name, result.state === 'failed' && AWAY.includes(result.error.code) ? result.error : null);
       // It is loaded, whether or not that can be noted.
       if (outcome.state !== 'failed') await done(name, signal).catch(() => {});
       tell.ended(name, outcome, {
@@ -55,7 +53,3 @@ export function loadLane({ deps, load, reach, done }: LoadLaneDeps): Lane {
 }
 
 const AWAY: readonly ErrorCode[] = ['TARGET_UNREACHABLE', 'TARGET_READ_ONLY', 'LAKE_UNREACHABLE'];
-
-function isAway(code: ErrorCode): boolean {
-  return AWAY.includes(code);
-}

@@ -29,8 +29,15 @@ export function logEnded(
       retry_in_seconds: Math.round((failing.retryAt - now) / 1000),
       ...(failing.slow ? { slow: true } : {}),
     };
-    log.warn({ kind, ...about, err: outcome.error, ...retry, seconds: rounded }, 'failed');
+    // A thousand tables that fail for hours would leave nothing else to be read.
+    const level = isTold(failing?.times ?? 1) ? 'warn' : 'debug';
+    log[level]({ kind, ...about, err: outcome.error, ...retry, seconds: rounded }, 'failed');
   } else {
     log.debug({ kind, ...about, ...fields, seconds: rounded }, outcome.state === 'held' ? 'held' : 'nothing to do');
   }
+}
+
+/** The first five, then the 8th, 16th, 32nd … in a row. */
+function isTold(times: number): boolean {
+  return times <= 5 || Number.isInteger(Math.log2(times));
 }

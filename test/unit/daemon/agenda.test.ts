@@ -128,15 +128,6 @@ describe('failures', () => {
     expect(agenda.ask(table('a'))).toBe('queued');
     expect(names(agenda, 101 * MINUTE + 100)).toEqual(['a']);
   });
-
-  test('a target that is away makes nothing slow', () => {
-    const agenda = agendaOf('a');
-    for (let i = 0; i < 9; i++) work(agenda, 'a', { ...failed, away: true }, 101 * MINUTE, 101 * MINUTE);
-    expect(agenda.view(table('a'))).toMatchObject({
-      nextAt: 101 * MINUTE + 30_000,
-      failing: { slow: false, times: 9 },
-    });
-  });
 });
 
 test('how it was asked for is told, and forgotten once it is done', () => {

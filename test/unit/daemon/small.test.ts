@@ -9,7 +9,13 @@ import { Waiting } from '../../../src/daemon/waiting.ts';
 
 describe('backoff', () => {
   test('a tenth more or less, so that what failed together does not come back together', () => {
-    expect([0, 0.5, 0.999].map((random) => retryAfter(1, random).ms)).toEqual([9_000, 10_000, 10_998]);
+    expect([0, 0.5, 0.999].map((random) => retryAfter(1, 'VALUE_UNFIT', random).ms)).toEqual([9_000, 10_000, 10_998]);
+  });
+
+  test('a server that fails makes nothing slow, for it comes back', () => {
+    expect([1, 3, 5, 100].map((times) => retryAfter(times, 'LAKE_FAILED', 0.5))).toEqual(
+      [10_000, 40_000, 60_000, 60_000].map((ms) => ({ ms, slow: false })),
+    );
   });
 
   test('a server that is away is asked every half minute at least', () => {
