@@ -80,7 +80,7 @@ export function stoppedBy(signal: AbortSignal): boolean {
 /** Cleans up and writes down what went wrong (null: nothing, it was stopped); a run that cannot be cleaned now is left to the next one's recovery. */
 async function noteFailure(
   deps: ExportDeps,
-  { lease, onRun }: TableWork,
+  { lease, range, onRun }: TableWork,
   { writer, inChunks }: { writer: RawWriter | null; inChunks: PlannedRun | null },
   error: unknown,
 ): Promise<void> {
@@ -89,7 +89,8 @@ async function noteFailure(
   try {
     const planned = (await writer?.abort()) ?? null;
     run = planned?.run ?? run;
-    if (failure) onRun?.(await deps.state.fail(lease, run, failure));
+    // A repeat is asked for by hand, and answered there: the table's own runs do not fail by it.
+    if (failure && !range) onRun?.(await deps.state.fail(lease, run, failure));
     // A run in chunks stays open: the next attempt goes on with it.
     if (!planned) return;
     // Asked, not remembered: a prepare whose answer was lost may have been committed, and another process may have made the

@@ -106,6 +106,8 @@ test('without a cursor column, or before the first run, there is nothing to repe
   const none = { tables: [{ table: 'visit', cursor: 'none' }] };
   const ended = await scene.run(['export', '--table', 'visit', '--since', '2026-03-09'], none);
   expect(ended).toMatchObject({ code: 2, stdout: expect.stringMatching(/REPEAT_REFUSED: .*cursor.*\nhint: .*--full/) });
+  // It is no failure of the table.
+  expect((await json('status')).tables[0].failure).toBeNull();
   const number = await json('export', '--table', 'visit', '--since', '42', '--dry-run');
   expect(number.tables[0].error).toMatchObject({ code: 'REPEAT_REFUSED', message: expect.stringContaining('number') });
 });
