@@ -22,15 +22,22 @@ export type DaemonOptions = { page?: boolean };
 /** More threads than this wait for the database. */
 const MOST_WORKERS = 8;
 
-/** Until a signal stops it; exit code 0. Throws what is wrong with the configuration, and what no waiting mends. */
-export async function runDaemon({ page = true }: DaemonOptions, context: CommandContext): Promise<number> {
+/**
+ * Until a signal stops it; exit code 0. Throws what is wrong with the configuration, and what no waiting mends. `clock` and `board`: for
+ * who lets a day pass in minutes and looks on.
+ */
+export async function runDaemon(
+  { page = true }: DaemonOptions,
+  context: CommandContext,
+  clock: Clock = systemClock,
+  board = new Board(clock.now()),
+): Promise<number> {
   const { log, secrets, env, signal } = context;
   const config = await loadConfig(context);
-  await using state = await stateWhenThere(config, context, systemClock);
+  await using state = await stateWhenThere(config, context, clock);
   await using lake = await openLake(config.lake);
   await using source = openSource(config, env);
   await using engine = lazyEngine(config, lake, context);
-  const board = new Board(systemClock.now());
   const daemon = new Daemon({
     config,
     reload: () => loadConfig(context),
@@ -49,7 +56,7 @@ export async function runDaemon({ page = true }: DaemonOptions, context: Command
     readers: readersOf(config),
     holder: `${os.hostname()} pid ${process.pid}`,
     board,
-    clock: systemClock,
+    clock,
     log,
     shown: (error) => shownError(error, secrets),
     random: Math.random,
