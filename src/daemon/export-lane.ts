@@ -65,6 +65,7 @@ async function exportBatch(lane: ExportLaneDeps, works: Due[], tell: Tell, signa
     readers: lane.readers,
     holder: lane.holder,
     leaseMs: lane.leaseMs(),
+    unlessCheckedSince: checkedSince(works),
   };
   const settings = new Map(tables.map((table) => [displayName(table.name), table]));
   const progress: Progress = {
@@ -77,6 +78,12 @@ async function exportBatch(lane: ExportLaneDeps, works: Due[], tell: Tell, signa
     },
   };
   await exportTables(lane.deps, request, progress, signal);
+}
+
+/** Two daemons have the same times: what the other one exported since then is done. Null: somebody asked, whatever was done before. */
+function checkedSince(works: Due[]): bigint | null {
+  const fired = works.flatMap(({ firedAt }) => (firedAt === null ? [] : [firedAt]));
+  return fired.length < works.length ? null : BigInt(Math.min(...fired)) * 1000n;
 }
 
 /** When a table that this process itself holds (its lease is on its way back) is tried again. */
@@ -96,13 +103,17 @@ export function outcomeOf(
   return { state: 'held', until: result.expiresAt === null ? null : Date.parse(result.expiresAt) };
 }
 
-function figuresOf({ run, rows, lateRows, files, seconds }: TableResult) {
+function figuresOf({ run, rows, lateRows, files, seconds, changed, broken = [] }: TableResult) {
   return {
     run: run === null ? null : String(run),
     rows: Number(rows),
     lateRows: Number(lateRows),
     bytes: files.reduce((sum, file) => sum + file.bytes, 0),
     seconds,
-    fields: { files: files.length },
+    fields: {
+      files: files.length,
+      ...(changed === undefined ? {} : { changed }),
+      ...(broken.length > 0 ? { broken: broken.map(({ column, rule, count }) => `${column} ${rule}: ${count}`) } : {}),
+    },
   };
 }
