@@ -11,6 +11,7 @@ import type { ExportDeps, TableOutcome } from '../../src/export/work.ts';
 import type { Lake } from '../../src/lake/lake.ts';
 import { openLocalLake } from '../../src/lake/local.ts';
 import type { Mark } from '../../src/model/mark.ts';
+import type { Range } from '../../src/model/range.ts';
 import type { TableSettings } from '../../src/model/table.ts';
 import { Compressor } from '../../src/parquet/compressor.ts';
 import { connect } from '../../src/postgres/connect.ts';
@@ -23,6 +24,7 @@ import { lakeRows } from './lake-rows.ts';
 export type RunOptions = {
   settings?: Partial<TableSettings>;
   full?: boolean;
+  range?: Range;
   step?: (name: string) => Promise<void>;
 };
 
@@ -119,7 +121,7 @@ export async function createExporter(
     state,
     source,
     deps,
-    async run(table, { settings: some = {}, full = false, step = deps.step } = {}) {
+    async run(table, { settings: some = {}, full = false, range, step = deps.step } = {}) {
       const settings = tableSettings(table, some);
       const found = await lease(settings);
       const here = { ...deps, step };
@@ -127,7 +129,7 @@ export async function createExporter(
         const from = await recover(here, found, signal);
         const [described] = await source.use((client) => describeTables(client, [settings.name], source.types), signal);
         if (!described) throw new Error(`no table ${table}`);
-        const work = { settings, table: described, lease: found.lease, ...from, full, onProgress() {} };
+        const work = { settings, table: described, lease: found.lease, ...from, full, range, onProgress() {} };
         const outcome = await exportTable(here, work, signal);
         if (outcome.state === 'nothing') await state.saveIdle([{ lease: found.lease, ...outcome }]);
         return outcome;
