@@ -5,17 +5,14 @@ import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { dryRun } from '../export/dry-run.ts';
 import { exportTables } from '../export/export-tables.ts';
-import { GROUP_LIMITS } from '../export/group-reader.ts';
-import type { ExportDeps } from '../export/work.ts';
 import { openLake } from '../lake/open.ts';
 import { TidemarkError } from '../model/error.ts';
 import type { TableSettings } from '../model/table.ts';
-import { Compressor } from '../parquet/compressor.ts';
 import type { Source } from '../postgres/source.ts';
 import type { StateStore } from '../state/state-store.ts';
-import { VERSION } from '../version.ts';
 import type { CommandContext } from './context.ts';
 import { exitCodeOfTables } from './exit-code.ts';
+import { exportDeps } from './export-deps.ts';
 import { exportProgress } from './export-progress.ts';
 import { dryRunJson, printDryRun, printResults, resultJson } from './export-result.ts';
 import { openSource, openStateOf, readersOf, wantedTables } from './open-source.ts';
@@ -44,17 +41,7 @@ export async function runExport(options: ExportOptions, context: CommandContext)
   if (options.dryRun) return await showDryRun(await openExisting(config, context), source, tables, options, context);
   await using state = await openStateOf(config, context, 'if-needed');
   await using lake = await openLake(config.lake);
-  const deps: ExportDeps = {
-    source,
-    state,
-    lake,
-    compressor: compressors(),
-    log: context.log,
-    now: () => performance.now(),
-    createdBy: `tidemark version ${VERSION} (build 0)`,
-    groups: GROUP_LIMITS,
-    step: async () => {},
-  };
+  const deps = exportDeps({ source, state, lake, log: context.log });
   const request = {
     tables,
     full: options.full ?? false,
@@ -71,16 +58,6 @@ export async function runExport(options: ExportOptions, context: CommandContext)
   printResults(results, context);
   context.signal.throwIfAborted();
   return exitCodeOfTables(results, !options.all);
-}
-
-/** One of each codec for all tables: together they keep to a number of pages under way. */
-function compressors(): ExportDeps['compressor'] {
-  const made = new Map<string, Compressor>();
-  return ({ compression }) => {
-    const known = made.get(compression) ?? new Compressor(compression);
-    made.set(compression, known);
-    return known;
-  };
 }
 
 /** The state store for reading; null when there is none yet, and none is made for a look. */
