@@ -9,9 +9,10 @@ import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { redact } from '../config/redact.ts';
 import { resolveTables } from '../config/resolve-tables.ts';
-import { displayName } from '../model/table.ts';
+import { displayName, type TableSettings } from '../model/table.ts';
 import { briefLook } from '../postgres/brief-look.ts';
-import { listTables } from '../postgres/tables.ts';
+import { betterKnown } from '../postgres/relation-kind.ts';
+import { type CatalogTable, listTables } from '../postgres/tables.ts';
 import type { CommandContext } from './context.ts';
 import { type Check, failed } from './doctor-check.ts';
 import { checkLake } from './doctor-places.ts';
@@ -64,7 +65,7 @@ async function sourceAndTables(config: Config, context: CommandContext): Promise
 async function tables(client: pg.Client, config: Config): Promise<Check[]> {
   const known = await listTables(client, config.state.isSource ? config.state.schema : null);
   const byName = new Map(known.map((table) => [displayName(table.name), table]));
-  const checked = resolveTables(config, known).map((settings) => ({
+  const checked = (await resolved(client, config, known)).map((settings) => ({
     settings,
     table: byName.get(displayName(settings.name))!,
   }));
@@ -75,6 +76,14 @@ async function tables(client: pg.Client, config: Config): Promise<Check[]> {
   }
   const { rows } = await client.query<{ role: string }>('select current_user as role');
   return checkTables(checked, rows[0].role, await nullShares(client, checked));
+}
+
+async function resolved(client: pg.Client, config: Config, known: CatalogTable[]): Promise<TableSettings[]> {
+  try {
+    return resolveTables(config, known);
+  } catch (error) {
+    throw await betterKnown(client, error);
+  }
 }
 
 function cleaned(check: Check, secrets: readonly string[]): Check {

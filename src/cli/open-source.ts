@@ -5,6 +5,7 @@ import { type KnownTable, resolveTables } from '../config/resolve-tables.ts';
 import { selectTables } from '../config/select-tables.ts';
 import type { TableSettings } from '../model/table.ts';
 import { connect, requireVersion } from '../postgres/connect.ts';
+import { betterKnown } from '../postgres/relation-kind.ts';
 import { Source } from '../postgres/source.ts';
 import { listTables } from '../postgres/tables.ts';
 import { openState } from '../state/open-state.ts';
@@ -38,7 +39,7 @@ export function openStateOf(
   return openState({ ...config.state, maxConnections: 1, migrate, env: context.env }, context.log, context.signal);
 }
 
-/** The tables that are meant: all that are configured, or those named by --table. Throws SOURCE_*, TABLE_*, FOLDER_CLASH. */
+/** The tables that are meant: all that are configured, or those named by --table. Throws SOURCE_*, TABLE_*, RELATION_KIND, FOLDER_CLASH. */
 export async function wantedTables(
   config: Config,
   source: Source,
@@ -49,6 +50,10 @@ export async function wantedTables(
     await requireVersion(client);
     return listTables(client, config.state.isSource ? config.state.schema : null);
   }, signal);
-  const configured = resolveTables(config, known);
-  return wanted.table?.length ? selectTables(wanted.table, configured, known) : configured;
+  try {
+    const configured = resolveTables(config, known);
+    return wanted.table?.length ? selectTables(wanted.table, configured, known) : configured;
+  } catch (error) {
+    throw await source.use((client) => betterKnown(client, error), signal);
+  }
 }

@@ -12,6 +12,7 @@ export const ERRORS = {
   TABLE_UNKNOWN: { exit: 2, retried: false },
   TABLE_AMBIGUOUS: { exit: 2, retried: false },
   FOLDER_CLASH: { exit: 2, retried: false },
+  RELATION_KIND: { exit: 2, retried: false },
   COLUMN_UNKNOWN: { exit: 2, retried: false },
   CURSOR_TYPE: { exit: 2, retried: false },
   REPEAT_REFUSED: { exit: 2, retried: false },

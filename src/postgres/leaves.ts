@@ -3,19 +3,43 @@
 import { type RawBuilder, sql } from 'kysely';
 import type pg from 'pg';
 import type { Leaf } from '../model/mark.ts';
+import { displayName } from '../model/table.ts';
 import type { LeafChoice } from './changed-rows.ts';
 import { leavesOf } from './describe.ts';
 import { rowsOf } from './query.ts';
 
-/** `[[oid, filenode] …]` of the table with that OID, as text. A catalog that is mapped has its filenode elsewhere than in pg_class. */
+/**
+ * `[[oid, filenode] …]` of the table with that OID, as text, with schema, name, kind and access method behind them where those are
+ * not a plain table's. A catalog that is mapped has its filenode elsewhere than in pg_class.
+ */
 export function leafList(oid: RawBuilder<unknown>): RawBuilder<string> {
-  return sql<string>`(select coalesce(pg_catalog.json_agg(pg_catalog.json_build_array(l.oid::pg_catalog.int8,
-      coalesce(pg_catalog.pg_relation_filenode(l.oid), 0)::pg_catalog.int8) order by l.oid), '[]')::text
+  return sql<string>`(select coalesce(pg_catalog.json_agg(case when l.relkind = 'r' and l.relam = ${HEAP}
+        then pg_catalog.json_build_array(l.oid::pg_catalog.int8, coalesce(pg_catalog.pg_relation_filenode(l.oid), 0)::pg_catalog.int8)
+        else pg_catalog.json_build_array(l.oid::pg_catalog.int8, coalesce(pg_catalog.pg_relation_filenode(l.oid), 0)::pg_catalog.int8,
+          (select n.nspname from pg_catalog.pg_namespace n where n.oid = l.relnamespace), l.relname, l.relkind,
+          (select a.amname from pg_catalog.pg_am a where a.oid = l.relam
+            and a.amhandler <> 'pg_catalog.heap_tableam_handler'::pg_catalog.regproc)) end order by l.oid), '[]')::text
     from ${leavesOf(oid)} l)`;
 }
 
+/** Of Postgres's own access method for tables; fixed. */
+const HEAP = sql.raw('2');
+
+type Listed = [oid: number, filenode: number, schema?: string, table?: string, kind?: string, method?: string | null];
+
 export function parseLeaves(text: string): Leaf[] {
-  return (JSON.parse(text) as [number, number][]).map(([oid, filenode]) => ({ oid, filenode }));
+  return (JSON.parse(text) as Listed[]).map(([oid, filenode]) => ({ oid, filenode }));
+}
+
+/** The first leaf whose rows have no transaction id of this server's; null: all have one. */
+export function strangeLeaf(text: string): { leaf: string; what: string } | null {
+  for (const [, , schema, table, kind, method] of JSON.parse(text) as Listed[]) {
+    if (schema === undefined || table === undefined) continue;
+    const leaf = displayName({ schema, table });
+    if (kind === 'f') return { leaf, what: "a foreign table: its rows have no transaction id of this server's" };
+    if (method) return { leaf, what: `kept by the access method ${method}, which may have no transaction ids` };
+  }
+  return null;
 }
 
 /**

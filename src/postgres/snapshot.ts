@@ -9,8 +9,9 @@ import type { History, Leaf, Micros } from '../model/mark.ts';
 import type { TableName } from '../model/table.ts';
 import { columnList } from './describe.ts';
 import { type HistoryAsks, historyColumns, NO_HISTORY, parseHistory } from './history.ts';
-import { leafList, parseLeaves } from './leaves.ts';
+import { leafList, parseLeaves, strangeLeaf } from './leaves.ts';
 import { epochMicros, rowsOf, tableId, textOf } from './query.ts';
+import { strangeTable } from './relation-kind.ts';
 
 export type Snapshot = {
   /** Every id below it is finished. */
@@ -63,7 +64,7 @@ export function beginReading(statementMs: number, lockMs: number): string[] {
 
 /**
  * Begins, locks, takes the snapshot. `statementTimeoutMs` bounds each statement. Throws pg's DatabaseError: 42P01 (no such
- * table), 42501 (no grant), 55P03 (locked by somebody for too long).
+ * table), 42501 (no grant), 55P03 (locked by somebody for too long); RELATION_KIND where rows have no transaction ids.
  */
 export async function openSnapshot(
   client: pg.ClientBase,
@@ -88,6 +89,8 @@ export async function openSnapshot(
   ];
   const results = (await client.query(statements.join(';\n'))) as unknown as pg.QueryResult[];
   const row = results.at(-1)!.rows[0];
+  const strange = strangeLeaf(row.leaves);
+  if (strange) throw strangeTable(table.name, strange);
   return {
     xmin: BigInt(row.xmin),
     xmax: BigInt(row.xmax),
