@@ -52,15 +52,15 @@ async function configuredTables(
   config: Config,
   state: StateStore,
   wanted: { table?: string[] },
-  { env, signal }: CommandContext,
+  context: CommandContext,
 ): Promise<{ tables: { name: TableName; folder: string }[]; problems: Problem[] }> {
   try {
-    await using source = openSource(config, env);
-    return { tables: await wantedTables(config, source, wanted, signal), problems: [] };
+    await using source = openSource(config, context, null);
+    return { tables: await wantedTables(config, source, wanted, context.signal), problems: [] };
   } catch (error) {
     const away = error instanceof TidemarkError && error.code.startsWith('SOURCE_');
     if (!away) throw error;
-    const tables = exportedTables(config, await state.exported(signal), wanted.table);
+    const tables = exportedTables(config, await state.exported(context.signal), wanted.table);
     return { tables, problems: [sourceProblem(error)] };
   }
 }

@@ -1,6 +1,5 @@
 /** `tidemark compact`: what was exported into the staged tables. */
 
-import os from 'node:os';
 import { asOfFolder } from '../compact/as-of-folder.ts';
 import { compactTables } from '../compact/compact-tables.ts';
 import { loadConfig } from '../config/load-config.ts';
@@ -12,7 +11,7 @@ import { compactJson, printCompacted } from './compact-result.ts';
 import type { CommandContext } from './context.ts';
 import { exitCodeOfTables } from './exit-code.ts';
 import { openEngine } from './open-engine.ts';
-import { openStateOf } from './open-source.ts';
+import { holderOf, openStateOf } from './open-source.ts';
 import { stagedTables } from './staged-tables.ts';
 import { parseTime } from './typed-time.ts';
 
@@ -41,7 +40,7 @@ export async function runCompact(options: CompactOptions, context: CommandContex
     fullSchema: options.fullSchema ?? false,
     // With --all, every few minutes, hundreds of logs would be listed to find nothing.
     look: !options.all,
-    holder: `${os.hostname()} pid ${process.pid}`,
+    holder: holderOf(),
     leaseMs: config.defaults.leaseMs,
   };
   const progress = compactProgress(context.screen, context.log, deps.now);

@@ -15,7 +15,7 @@ import type { StateStore } from '../state/state-store.ts';
 import type { CommandContext } from './context.ts';
 import { errorParts } from './error-output.ts';
 import { type Engine, openEngine } from './open-engine.ts';
-import { openSource, openStateOf, readersOf } from './open-source.ts';
+import { holderOf, openSource, openStateOf, readersOf } from './open-source.ts';
 
 export type DaemonOptions = { page?: boolean };
 
@@ -36,7 +36,7 @@ export async function runDaemon(
   const config = await loadConfig(context);
   await using state = await stateWhenThere(config, context, clock);
   await using lake = await openLake(config.lake);
-  await using source = openSource(config, env);
+  await using source = openSource(config, context, state);
   await using engine = lazyEngine(config, lake, context);
   const daemon = new Daemon({
     config,
@@ -54,7 +54,7 @@ export async function runDaemon(
       step: async () => {},
     },
     readers: readersOf(config),
-    holder: `${os.hostname()} pid ${process.pid}`,
+    holder: holderOf(),
     board,
     clock,
     log,

@@ -1,6 +1,5 @@
 /** `tidemark export`: changed rows to raw/. */
 
-import os from 'node:os';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { dryRun } from '../export/dry-run.ts';
@@ -8,14 +7,13 @@ import { exportTables } from '../export/export-tables.ts';
 import { openLake } from '../lake/open.ts';
 import { TidemarkError } from '../model/error.ts';
 import type { TableSettings } from '../model/table.ts';
-import type { Source } from '../postgres/source.ts';
 import type { StateStore } from '../state/state-store.ts';
 import type { CommandContext } from './context.ts';
 import { exitCodeOfTables } from './exit-code.ts';
 import { exportDeps } from './export-deps.ts';
 import { exportProgress } from './export-progress.ts';
 import { dryRunJson, printDryRun, printResults, resultJson } from './export-result.ts';
-import { openSource, openStateOf, readersOf, wantedTables } from './open-source.ts';
+import { holderOf, openSource, openStateOf, readersOf, wantedTables } from './open-source.ts';
 import { parseRange } from './typed-range.ts';
 
 export type ExportOptions = {
@@ -36,10 +34,11 @@ export async function runExport(options: ExportOptions, context: CommandContext)
     });
   }
   const config = await loadConfig(context);
-  await using source = openSource(config, context.env);
+  if (options.dryRun) return await showDryRun(config, options, context);
+  // Before the source: connections to it are counted there.
+  await using state = await openStateFor(config, options, context);
+  await using source = openSource(config, context, state);
   const tables = await wantedTables(config, source, options, context.signal);
-  if (options.dryRun) return await showDryRun(await openExisting(config, context), source, tables, options, context);
-  await using state = await openStateOf(config, context, 'if-needed');
   await using lake = await openLake(config.lake);
   const deps = exportDeps({ source, state, lake, log: context.log });
   const request = {
@@ -47,7 +46,7 @@ export async function runExport(options: ExportOptions, context: CommandContext)
     full: options.full ?? false,
     range: range ?? undefined,
     readers: readersOf(config),
-    holder: `${os.hostname()} pid ${process.pid}`,
+    holder: holderOf(),
     leaseMs: config.defaults.leaseMs,
   };
   const progress = exportProgress(context.screen, context.log, deps.now);
@@ -60,25 +59,28 @@ export async function runExport(options: ExportOptions, context: CommandContext)
   return exitCodeOfTables(results, !options.all);
 }
 
-/** The state store for reading; null when there is none yet, and none is made for a look. */
-async function openExisting(config: Config, context: CommandContext): Promise<StateStore | null> {
+/**
+ * The state store. Where there is none yet, or an older one, it is touched only after the source was found to have the tables
+ * that are meant. A source that is its own state store, and away, is said to be the source.
+ */
+async function openStateFor(config: Config, options: ExportOptions, context: CommandContext): Promise<StateStore> {
   try {
     return await openStateOf(config, context, 'never');
   } catch (error) {
-    if (error instanceof TidemarkError && error.code === 'STATE_NOT_MIGRATED') return null;
-    throw error;
+    if (!config.state.isSource && !isMissing(error)) throw error;
+    context.signal.throwIfAborted();
+    await using source = openSource(config, context, null);
+    await wantedTables(config, source, options, context.signal);
   }
+  return openStateOf(config, context, 'if-needed');
 }
 
-async function showDryRun(
-  state: StateStore | null,
-  source: Source,
-  tables: TableSettings[],
-  options: ExportOptions,
-  context: CommandContext,
-): Promise<number> {
-  const marks = (await state?.marks(tables.map(({ folder }) => folder))) ?? [];
-  await state?.[Symbol.asyncDispose]();
+const isMissing = (error: unknown) => error instanceof TidemarkError && error.code === 'STATE_NOT_MIGRATED';
+
+async function showDryRun(config: Config, options: ExportOptions, context: CommandContext): Promise<number> {
+  await using source = openSource(config, context, null);
+  const tables = await wantedTables(config, source, options, context.signal);
+  const marks = await marksForLook(config, tables, context);
   const { full = false } = options;
   const found = [];
   for (const [i, settings] of tables.entries()) {
@@ -94,4 +96,15 @@ async function showDryRun(
   context.out.json({ tables: found.map((each) => dryRunJson(each, context.secrets)) });
   printDryRun(found, context);
   return found.some((each) => 'error' in each) ? 1 : 0;
+}
+
+/** No state store is made for a look. */
+async function marksForLook(config: Config, tables: TableSettings[], context: CommandContext) {
+  try {
+    await using state = await openStateOf(config, context, 'never');
+    return await state.marks(tables.map(({ folder }) => folder));
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
 }

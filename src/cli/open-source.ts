@@ -1,14 +1,17 @@
 /** Opens what an export works with, as the configuration says. Invariant: the source sees at most `source.connections` in all. */
 
+import os from 'node:os';
 import type { Config } from '../config/config.ts';
 import { type KnownTable, resolveTables } from '../config/resolve-tables.ts';
 import { selectTables } from '../config/select-tables.ts';
 import type { TableSettings } from '../model/table.ts';
 import { connect, requireVersion } from '../postgres/connect.ts';
 import { betterKnown } from '../postgres/relation-kind.ts';
+import { serverName } from '../postgres/server-name.ts';
 import { Source } from '../postgres/source.ts';
 import { listTables } from '../postgres/tables.ts';
 import { openState } from '../state/open-state.ts';
+import { SourcePlaces } from '../state/source-places.ts';
 import type { StateStore } from '../state/state-store.ts';
 import type { CommandContext } from './context.ts';
 
@@ -17,17 +20,33 @@ export function readersOf({ source, state }: Pick<Config, 'source' | 'state'>): 
   return source.connections - (state.isSource ? 1 : 0);
 }
 
-export function openSource(config: Config, env: CommandContext['env']): Source {
-  const { primary } = config.source;
+/**
+ * `state`: where the connections of all processes are counted; null, for a brief look: nowhere. Close the source before it,
+ * for the places are given back then.
+ */
+export function openSource(
+  config: Config,
+  { env, log }: Pick<CommandContext, 'env' | 'log'>,
+  state: StateStore | null,
+): Source {
+  const { primary, url } = config.source;
+  const max = readersOf(config);
+  const at = { source: serverName(url, env), most: max, holder: holderOf(), ttlMs: config.defaults.leaseMs };
   return new Source({
     connect: (signal) => connect({ role: 'source', ...config.source, env }, signal),
-    max: readersOf(config),
+    max,
+    places: state && new SourcePlaces(state, at, log),
     statementTimeoutMs: config.source.statementTimeoutMs,
     primary:
       primary === null
         ? null
         : { connect: (signal) => connect({ role: 'source', ...config.source, url: primary, env }, signal) },
   });
+}
+
+/** Who holds leases and connections, for people. */
+export function holderOf(): string {
+  return `${os.hostname()} pid ${process.pid}`;
 }
 
 /** The state store, brought up to date when that is needed. */

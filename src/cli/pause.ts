@@ -79,9 +79,9 @@ export async function runResume({ table = [], all = false }: PauseOptions, conte
   return 0;
 }
 
-async function fromSource(config: Config, { env, signal }: CommandContext, wanted: PauseOptions): Promise<Wanted[]> {
-  await using source = openSource(config, env);
-  return await wantedTables(config, source, wanted, signal);
+async function fromSource(config: Config, context: CommandContext, wanted: PauseOptions): Promise<Wanted[]> {
+  await using source = openSource(config, context, null);
+  return await wantedTables(config, source, wanted, context.signal);
 }
 
 /** For people: who did it, from which machine. */

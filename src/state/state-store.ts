@@ -26,6 +26,7 @@ import { type RawFileOfRun, type RawTable, rawFiles, rawTable } from './raw-file
 import { type RawRun, rawRuns, type Until } from './raw-runs.ts';
 import { commitRun, nextRun, type Plan, planRun, prepareRun, settledState } from './runs.ts';
 import type { RunKind, RunState } from './schema.ts';
+import { giveSlots, renewSlots, type SlotClaim, type SlotHolder, takeSlot } from './source-slots.ts';
 import { type Staged, type StagedStatus, type StagedWork, saveStaged, stagedStatus } from './staged.ts';
 import { moveMarks, type Rest, readStanding, type Standing } from './standing.ts';
 import { type TableFile, type TableRun, tableFiles, tableRuns } from './table-runs.ts';
@@ -116,6 +117,20 @@ export class StateStore implements AsyncDisposable {
   /** Moves the marks of tables that had nothing to export; returns the leases that are lost, whose marks stay. */
   async saveIdle(entries: readonly Idle[]): Promise<Lease[]> {
     return this.#database.transact('save marks', (tx) => saveIdleMarks(tx, entries));
+  }
+
+  /** Takes a slot for one connection to a source; null: it has one. Else who holds them all. */
+  async takeSlot(claim: SlotClaim, signal: AbortSignal): Promise<SlotHolder[] | null> {
+    return this.#database.transact('count connections', (tx) => takeSlot(tx, claim), signal);
+  }
+
+  /** Prolongs slots by their claims; returns those that are lost. */
+  async renewSlots(claims: string[], ttlMs: number): Promise<string[]> {
+    return this.#database.transact('renew connections', (tx) => renewSlots(tx, claims, ttlMs));
+  }
+
+  async giveSlots(claims: string[]): Promise<void> {
+    return this.#database.transact('uncount connections', (tx) => giveSlots(tx, claims));
   }
 
   /** Where each of the tables stands, in their order; takes no lease. Throws FOLDER_CLASH. */

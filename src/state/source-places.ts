@@ -1,0 +1,100 @@
+/**
+ * Lends places for connections to the source, so that all processes of a state store together keep to `connections`.
+ * Invariant: a place is renewed from the moment it was taken until it is given back, which is after its connection was closed.
+ */
+
+import { randomUUID } from 'node:crypto';
+import type { Logger } from 'pino';
+import type { Place, Places } from '../postgres/connection-pool.ts';
+import type { SlotHolder } from './source-slots.ts';
+import type { StateStore } from './state-store.ts';
+
+export type PlacesOptions = { source: string; most: number; holder: string; ttlMs: number };
+
+export class SourcePlaces implements Places {
+  readonly #state: Pick<StateStore, 'takeSlot' | 'renewSlots' | 'giveSlots'>;
+  readonly #options: PlacesOptions;
+  readonly #log: Pick<Logger, 'info' | 'warn'>;
+  readonly #held = new Map<string, { lost: boolean }>();
+  #timer: NodeJS.Timeout | undefined;
+  #giving: { claims: string[]; done: Promise<void> } | null = null;
+  #told = false;
+
+  constructor(
+    state: Pick<StateStore, 'takeSlot' | 'renewSlots' | 'giveSlots'>,
+    options: PlacesOptions,
+    log: Pick<Logger, 'info' | 'warn'>,
+  ) {
+    this.#state = state;
+    this.#options = options;
+    this.#log = log;
+  }
+
+  async take(signal: AbortSignal): Promise<Place | null> {
+    const claim = randomUUID();
+    const holders = await this.#state.takeSlot({ ...this.#options, id: claim }, signal);
+    if (holders) {
+      this.#tell(holders);
+      return null;
+    }
+    this.#told = false;
+    const held = { lost: false };
+    this.#held.set(claim, held);
+    this.#timer ??= setTimeout(() => this.#beat(), this.#options.ttlMs / 3);
+    return {
+      get lost() {
+        return held.lost;
+      },
+      give: () => this.#give(claim),
+    };
+  }
+
+  /** Once, and not at all where this process has another connection to go on with. */
+  #tell(holders: SlotHolder[]): void {
+    if (this.#told || this.#held.size > 0) return;
+    this.#told = true;
+    const who = holders.map(({ holder, slots }) => `${holder} holds ${slots} of ${this.#options.most}`);
+    this.#log.info({ source: this.#options.source }, `waiting for a connection: ${who.join(', ')}`);
+  }
+
+  async #beat(): Promise<void> {
+    try {
+      for (const claim of await this.#state.renewSlots([...this.#held.keys()], this.#options.ttlMs)) {
+        const held = this.#held.get(claim);
+        if (!held || held.lost) continue;
+        held.lost = true;
+        this.#log.warn(
+          { source: this.#options.source },
+          'a place for a connection was lost: this process stood still for longer than `lease`',
+        );
+      }
+    } catch (error) {
+      this.#log.warn({ err: error }, 'places for connections could not be renewed');
+    }
+    this.#timer = this.#held.size > 0 ? setTimeout(() => this.#beat(), this.#options.ttlMs / 3) : undefined;
+  }
+
+  /** What is given back at the same time goes together. */
+  #give(claim: string): Promise<void> {
+    this.#held.delete(claim);
+    if (this.#held.size === 0) {
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+    }
+    this.#giving ??= this.#giveSoon();
+    this.#giving.claims.push(claim);
+    return this.#giving.done;
+  }
+
+  #giveSoon() {
+    const claims: string[] = [];
+    const done = new Promise<void>((resolve) => setImmediate(resolve)).then(async () => {
+      this.#giving = null;
+      // Not given back, they expire.
+      await this.#state
+        .giveSlots(claims)
+        .catch((error) => this.#log.warn({ err: error }, 'places for connections could not be given back'));
+    });
+    return { claims, done };
+  }
+}
