@@ -19,6 +19,9 @@ import { holderOf, openSource, openStateOf, readersOf } from './open-source.ts';
 
 export type DaemonOptions = { page?: boolean };
 
+/** What DuckDB cannot work with less than. */
+const SMALL_MEMORY = 64 * 2 ** 20;
+
 /** More threads than this wait for the database. */
 const MOST_WORKERS = 8;
 
@@ -45,6 +48,7 @@ export async function runDaemon(
     state,
     lake,
     engine: engine.open,
+    smallEngine: () => openEngine({ ...config, memoryBytes: SMALL_MEMORY, memoryIsFixed: true }, lake, context),
     loads: {
       env,
       temporary: config.spool.path,

@@ -4,8 +4,6 @@
  */
 
 import type { Logger } from 'pino';
-import { compactDeps, compactSettings } from '../cli/compact-deps.ts';
-import { exportDeps } from '../cli/export-deps.ts';
 import type { Engine } from '../cli/open-engine.ts';
 import type { Config } from '../config/config.ts';
 import { fixedParts } from '../config/fixed-parts.ts';
@@ -18,15 +16,10 @@ import type { StateStore } from '../state/state-store.ts';
 import { Agenda } from './agenda.ts';
 import type { Board, ShownError } from './board.ts';
 import type { Clock } from './clock.ts';
-import { compactLane } from './compact-lane.ts';
-import { exportLane } from './export-lane.ts';
-import type { Lane } from './lane.ts';
-import { loadLane } from './load-lane.ts';
+import { lanesOf } from './lanes.ts';
 import { Loop } from './loop.ts';
 import { Sampler } from './sampler.ts';
 import { Services } from './services.ts';
-import { vacuumLane } from './vacuum-lane.ts';
-import { Waiting } from './waiting.ts';
 import { Works } from './works.ts';
 
 export type DaemonDeps = {
@@ -38,6 +31,8 @@ export type DaemonDeps = {
   lake: Lake;
   /** Opened at its first use, and once. */
   engine: () => Promise<Engine>;
+  /** One with little memory; who called it disposes of it. */
+  smallEngine: () => Promise<Engine>;
   loads: Omit<LoadsDeps, 'log'>;
   readers: number;
   /** Who holds the leases, for people: host and process. */
@@ -76,7 +71,8 @@ export class Daemon {
     const show = (work: Parameters<Loop['show']>[0]) => this.#loop.show(work);
     this.#works = new Works({ config, source, state, agenda, board, clock, log, shown, show });
     this.#sampler = new Sampler({ board, clock, exportedAt: () => this.#works.exportedAt });
-    this.#loop = new Loop({ agenda, board, lanes: this.#lanes(agenda), services: this.#services, clock, log, shown });
+    const lanes = lanesOf(deps, { config, agenda, works: this.#works, sampler: this.#sampler });
+    this.#loop = new Loop({ agenda, board, lanes, services: this.#services, clock, log, shown });
     board.answer((work, how) => this.#loop.ask(work, how));
   }
 
@@ -168,63 +164,5 @@ export class Daemon {
     if (reconcile !== null && reconcile !== 'off') {
       this.#deps.log.info('schedule.reconcile: this version does not reconcile; deleted rows are not found');
     }
-  }
-
-  #lanes(agenda: Agenda): Lane[] {
-    const { source, state, lake, log, clock, readers, holder, loads, engine, board, shown } = this.#deps;
-    const works = this.#works;
-    const waiting = new Waiting();
-    const leaseMs = () => this.#config.defaults.leaseMs;
-    const exported = exportLane({
-      deps: exportDeps({ source, state, lake, log }),
-      readers,
-      holder,
-      leaseMs,
-      table: (name) => works.table(name),
-      exported: (table, { rows, files }) => {
-        const name = displayName(table.name);
-        this.#sampler.add(
-          Number(rows),
-          files.reduce((sum, { bytes }) => sum + bytes, 0),
-        );
-        const at = waiting.add(name, rows, works.scheduleOf(table).compactAfter, clock.now());
-        if (at !== null) agenda.hasten({ kind: 'compact', name }, at);
-      },
-    });
-    const compacted = compactLane({
-      deps: async () => compactDeps(this.#config, await engine(), { state, lake, log }),
-      holder,
-      leaseMs,
-      table: (name) => {
-        const table = works.table(name);
-        return table && compactSettings(table);
-      },
-      taken: (name) => waiting.taken(name),
-    });
-    const noted = new Map<string, number>();
-    const loaded = loadLane({
-      deps: { ...loads, log },
-      load: (name) => works.load(name),
-      reach: (name, error) =>
-        board.reach(`load ${name}`, error === null ? null : { since: clock.now(), error: shown(error) }),
-      done: async (name, signal) => {
-        // Written down for schedules of hours and days; once a minute is often enough.
-        if (clock.now() - (noted.get(name) ?? 0) < MINUTE / 2) return;
-        noted.set(name, clock.now());
-        await state.noteWork('load', [name], signal);
-      },
-    });
-    const vacuumed = vacuumLane({
-      table: async (name) => {
-        const table = works.table(name);
-        return table && { lake, root: `staged/${table.folder}`, checkpoints: (await engine()).checkpoints };
-      },
-      retentionMs: () => Math.max(this.#config.defaults.retentionMs, 60 * MINUTE),
-      clock: () => clock.now(),
-      now: () => performance.now(),
-      doneSince: async (name, firedAt, signal) => ((await state.lastWork('vacuum', signal)).get(name) ?? 0) >= firedAt,
-      done: (name, signal) => state.noteWork('vacuum', [name], signal),
-    });
-    return [exported, compacted, loaded, vacuumed];
   }
 }

@@ -22,8 +22,8 @@ export function exportLane(lane: ExportLaneDeps): Lane {
   return {
     kind: 'export',
     needs: ['source', 'state', 'lake'],
-    // Each batch may be held up by one huge table; with as many batches as readers none of the readers is idle.
-    batches: () => lane.readers,
+    // Each batch may be held up by one huge table, which lends its reader to others between its chunks.
+    batches: () => lane.readers + 1,
     most: 1_000,
     async run(works, tell, signal) {
       const left = new Set(works.map(({ name }) => name));

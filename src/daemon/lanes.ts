@@ -1,0 +1,89 @@
+/** All lanes, with what their work is done with. */
+
+import { compactDeps, compactSettings } from '../cli/compact-deps.ts';
+import { exportDeps } from '../cli/export-deps.ts';
+import type { Config } from '../config/config.ts';
+import { displayName } from '../model/table.ts';
+import type { Agenda } from './agenda.ts';
+import { compactLanes } from './compact-lane.ts';
+import type { DaemonDeps } from './daemon.ts';
+import { exportLane } from './export-lane.ts';
+import type { Lane } from './lane.ts';
+import { loadLane } from './load-lane.ts';
+import type { Sampler } from './sampler.ts';
+import { vacuumLane } from './vacuum-lane.ts';
+import { Waiting } from './waiting.ts';
+import type { Works } from './works.ts';
+
+const MINUTE = 60_000;
+
+/** `config`: the one in force. */
+export function lanesOf(
+  deps: DaemonDeps,
+  { config, agenda, works, sampler }: { config: () => Config; agenda: Agenda; works: Works; sampler: Sampler },
+): Lane[] {
+  const { source, state, lake, log, clock, readers, holder, loads, engine, smallEngine, board, shown } = deps;
+  const waiting = new Waiting();
+  const leaseMs = () => config().defaults.leaseMs;
+  const exported = exportLane({
+    deps: exportDeps({ source, state, lake, log }),
+    readers,
+    holder,
+    leaseMs,
+    table: (name) => works.table(name),
+    exported: (table, { rows, files }) => {
+      const name = displayName(table.name);
+      sampler.add(
+        Number(rows),
+        files.reduce((sum, { bytes }) => sum + bytes, 0),
+      );
+      const at = waiting.add(name, rows, works.scheduleOf(table).compactAfter, clock.now());
+      if (at !== null) agenda.hasten({ kind: 'compact', name }, at);
+    },
+  });
+  const compacted = compactLanes({
+    deps: async () => compactDeps(config(), await engine(), { state, lake, log }),
+    smallDeps: async () => {
+      const own = await smallEngine();
+      const deps = compactDeps(config(), own, { state, lake, log });
+      return { deps, [Symbol.asyncDispose]: async () => own[Symbol.asyncDispose]() };
+    },
+    waitingBytes: async ({ folder }, signal) => {
+      const status = (await state.stagedOf([folder], signal)).get(folder);
+      return status?.version == null ? null : status.waiting.bytes;
+    },
+    holder,
+    leaseMs,
+    table: (name) => {
+      const table = works.table(name);
+      return table && compactSettings(table);
+    },
+    taken: (name) => waiting.taken(name),
+    clock,
+  });
+  const noted = new Map<string, number>();
+  const loaded = loadLane({
+    deps: { ...loads, log },
+    load: (name) => works.load(name),
+    reach: (name, error) =>
+      board.reach(`load ${name}`, error === null ? null : { since: clock.now(), error: shown(error) }),
+    done: async (name, signal) => {
+      // Written down for schedules of hours and days; once a minute is often enough.
+      if (clock.now() - (noted.get(name) ?? 0) < MINUTE / 2) return;
+      noted.set(name, clock.now());
+      await state.noteWork('load', [name], signal);
+    },
+  });
+  const vacuumed = vacuumLane({
+    table: async (name) => {
+      const table = works.table(name);
+      return table && { lake, root: `staged/${table.folder}`, checkpoints: (await engine()).checkpoints };
+    },
+    retentionMs: () => Math.max(config().defaults.retentionMs, 60 * MINUTE),
+    clock: () => clock.now(),
+    now: () => performance.now(),
+    doneSince: async (name, firedAt, signal) => ((await state.lastWork('vacuum', signal)).get(name) ?? 0) >= firedAt,
+    done: (name, signal) => state.noteWork('vacuum', [name], signal),
+  });
+  return [exported, ...compacted, loaded, vacuumed];
+}
