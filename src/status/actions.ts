@@ -16,12 +16,17 @@ export function isAsked(text: string | undefined): text is Asked {
   return text !== undefined && Object.hasOwn(SAID, text);
 }
 
-export function actions({ allowed, asked }: Doing, buttons: { action: string; label: string }[]): Html {
+export function actions({ allowed }: Doing, buttons: { action: string; label: string }[]): Html {
   const forms = buttons.map(
     ({ action, label }) =>
       html`<form method="post" action="${action}"><button${!allowed && html` disabled aria-describedby="why-not"`}>${label}</button></form>`,
   );
-  return html`<div class="do">${forms}${asked !== null && html`<p class="said-now ${asked}" role="status">${SAID[asked]}</p>`}${
+  return html`<div class="do">${forms}${
     !allowed && html`<p class="quiet" id="why-not">Buttons need a <code>status.token</code> in tidemark.yaml.</p>`
   }</div>`;
+}
+
+/** Beside the parts that are replaced while somebody looks: it is about the button that led here. */
+export function said({ asked }: Doing): Html {
+  return html`${asked !== null && html`<p class="said-now ${asked}" role="status">${SAID[asked]}</p>`}`;
 }

@@ -3,7 +3,7 @@
 import { formatBytes, formatCount } from '../cli/format.ts';
 import type { LoadSettings } from '../load/settings.ts';
 import { displayName } from '../model/table.ts';
-import { actions, type Doing } from './actions.ts';
+import { actions, type Doing, said } from './actions.ts';
 import { document } from './document.ts';
 import { type Part as Content, type Html, html } from './html.ts';
 import type { DeadDrop, LedgerPage, Reject } from './ledger-look.ts';
@@ -37,11 +37,12 @@ export function loadPage({ line, load, ledger, doing, signedIn, now }: LoadPage)
 ${line.running.map((each) => runningText(each, now))}
 <p class="quiet"><code>${load.from}</code> into <code>${displayName(load.into)}</code></p>
 ${line.failing.map((each) => failingBox(each, now))}
-</div>
 ${actions(doing, [
   { action: `${path}/load`, label: failing ? 'Retry load' : 'Load now' },
   { action: `${path}/replay`, label: 'Replay rejects and dead drops' },
 ])}
+</div>
+${said(doing)}
 </div>
 ${shownPart(ledger, (known) => ledgerHtml(known, line, now))}
 </main>`,

@@ -7,7 +7,7 @@ import type { LakeType } from '../model/lake-type.ts';
 import type { WrittenColumn } from '../model/run.ts';
 import type { TableRun } from '../state/table-runs.ts';
 import type { TableStatus } from '../state/tables.ts';
-import { actions, type Doing } from './actions.ts';
+import { actions, type Doing, said } from './actions.ts';
 import { document } from './document.ts';
 import { type Part as Content, type Html, html } from './html.ts';
 import type { TableLine } from './overview.ts';
@@ -43,11 +43,12 @@ export function tablePage(page: TablePage): Html {
 <h1>${line.name}${rankHtml(line.rank)}</h1>
 ${notes(line, now)}
 ${line.failing.map((each) => failingBox(each, now))}
-</div>
 ${actions(page.doing, [
   { action: `${path}/export`, label: fails(line, 'export') ? 'Retry export' : 'Export now' },
   { action: `${path}/compact`, label: fails(line, 'compact') ? 'Retry compaction' : 'Compact now' },
 ])}
+</div>
+${said(page.doing)}
 </div>
 ${numbers(page)}
 ${section('runs', 'Runs', html`${runsTable(details.runs, page.ended, now)}`)}

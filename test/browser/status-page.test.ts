@@ -5,6 +5,7 @@ import { afterAll, expect } from 'vitest';
 import type { Work } from '../../src/daemon/board.ts';
 import { openBrowser, testWithChromium } from '../support/browser.ts';
 import { createCompactor } from '../support/compactor.ts';
+import { createDatabase } from '../support/postgres.ts';
 import { ROOT } from '../support/postgres-server.ts';
 import { createStatusScene, type StatusScene, shownError } from '../support/status-scene.ts';
 
@@ -37,15 +38,25 @@ async function open(scene: StatusScene, at = '/', options: BrowserContextOptions
 
 const invoice: Work = { kind: 'export', name: 'public.invoice' };
 
-async function withTables(scene: StatusScene, note = 'a note'): Promise<void> {
+const ROWS = { invoice: 1_840, customer: 312, audit_log: 12_077 };
+const MORE = {
+  account: 87,
+  delivery: 940,
+  invoice_line: 22_810,
+  payment: 1_702,
+  price: 64,
+  product: 410,
+  stock: 5_120,
+  supplier: 23,
+};
+
+async function withTables(scene: StatusScene, note = 'a note', tables: Record<string, number> = ROWS): Promise<void> {
   const { database, exporter, board } = scene;
-  for (const [i, name] of ['invoice', 'customer', 'audit_log'].entries()) {
+  for (const [i, [name, rows]] of Object.entries(tables).entries()) {
     await database.query(
       `create table ${name} (id bigint primary key, note text, updated_at timestamptz default now())`,
     );
-    await database.query(`insert into ${name} select g, $1 from generate_series(1, ${[1840, 312, 12_077][i]}) g`, [
-      note,
-    ]);
+    await database.query(`insert into ${name} select g, $1 from generate_series(1, ${rows}) g`, [note]);
     await exporter.run(name);
     board.set({ kind: 'export', name: `public.${name}` }, { nextAt: Date.now() + 20_000 + 1_000 * i });
     board.set({ kind: 'compact', name: `public.${name}` }, { nextAt: Date.now() + 300_000 });
@@ -97,6 +108,28 @@ const failing = () => ({
 const line = (page: Page, name: string) =>
   page.locator('tbody', { has: page.getByRole('link', { name, exact: true }) });
 
+/** docs/img/status-page.png, when pictures are to be made anew: a shop of some tables, one of which fails. */
+async function pictureOfShop(): Promise<void> {
+  await using target = await createDatabase();
+  await using scene = await createStatusScene({
+    yaml: `loads: [{ load: events, from: 'file:./d/*', into: events, target: '${target.url}', key: [id], columns: { id: { type: text } } }]`,
+  });
+  await withTables(scene, 'a note', { ...ROWS, ...MORE });
+  withHistory(scene);
+  await using compactor = await createCompactor(scene.exporter);
+  for (const name of Object.keys({ ...ROWS, ...MORE })) await compactor.compact(name);
+  scene.board.set(invoice, { trouble: failing() });
+  scene.board.set(
+    { kind: 'compact', name: 'public.stock' },
+    { running: { since: Date.now() - 3_000, rows: 0, bytes: 0 } },
+  );
+  scene.board.set({ kind: 'load', name: 'events' }, { nextAt: Date.now() + 32_000 });
+  await using opened = await open(scene);
+  await picture(opened.page, 'status-page');
+}
+
+if (process.env.DOCS_IMAGES) testWithChromium('a picture of the page for the docs', pictureOfShop);
+
 /** docs/img/<name>.png, when they are to be made anew: DOCS_IMAGES=1. */
 async function picture(page: Page, name: string): Promise<void> {
   if (!process.env.DOCS_IMAGES) return;
@@ -115,7 +148,6 @@ testWithChromium(
     const { page, problems } = opened;
     await expect.poll(() => page.locator('#live').textContent()).toBe('live');
     expect(await page.locator('h1').textContent()).toBe('All well');
-    await picture(page, 'status-page');
 
     await scene.database.query('insert into invoice select g from generate_series(5001, 5042) g');
     await scene.exporter.run('invoice');
@@ -195,12 +227,12 @@ testWithChromium('the token: a form, a wrong one, the right one, a button, and o
   scene.board.set(invoice, { trouble: failing() });
   await expect.poll(() => page.locator('h1').textContent(), { timeout: 8_000 }).toBe('public.invoice failing');
   await picture(page, 'status-table');
-  await page.reload();
   await page.getByRole('button', { name: 'Retry export' }).click();
   await expect
     .poll(() => page.getByRole('status').allTextContents())
     .toContainEqual(expect.stringMatching(/^Asked for/));
   expect(scene.asked).toEqual([{ ...invoice, replay: false }]);
+  expect(page.url()).toBe(`${scene.url}/tables/invoice`);
 
   await page.getByRole('button', { name: 'Sign out' }).click();
   await page.getByLabel('Token').waitFor();

@@ -30,6 +30,13 @@
     return template.content.firstElementChild;
   }
 
+  // What a button said is not said again when the page is loaded anew.
+  const here = new URL(location.href);
+  if (here.searchParams.has('asked')) {
+    here.searchParams.delete('asked');
+    history.replaceState(null, '', here);
+  }
+
   // The filter
 
   const input = document.getElementById('q');
