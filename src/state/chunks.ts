@@ -6,6 +6,7 @@ import type { StateTx } from './database.ts';
 import { holdsLease, type Lease, leaseLost } from './leases.ts';
 import { markToJson } from './mark-json.ts';
 import { stateOf, wrongState } from './runs.ts';
+import { tableIn } from './sql.ts';
 
 /** Makes a planned run one in chunks. Throws LEASE_LOST. */
 export async function planChunks(tx: StateTx, lease: Lease, run: bigint, chunked: ChunkedRun): Promise<void> {
@@ -55,6 +56,19 @@ export async function closeChunks(tx: StateTx, run: bigint): Promise<void> {
     .where('run', '=', String(run))
     .where('chunk_plan', 'is not', null)
     .execute();
+}
+
+/** Whether one of the uploads is a noted chunk's or the manifest's, once every step that is under way has ended. */
+export async function anyNoted(tx: StateTx, lease: Lease, run: bigint, uploads: string[]): Promise<boolean> {
+  // Each step holds the lease's row until its commit.
+  await holdsLease(tx, lease);
+  const ids = JSON.stringify(uploads);
+  const { rows } = await sql<{ noted: boolean }>`
+    select exists (select from ${tableIn(tx.schema, 'run_chunk')} c, jsonb_array_elements(c.files) f
+        where c.run = ${run} and ${ids}::jsonb ? (f->'upload'->>'id'))
+      or exists (select from ${tableIn(tx.schema, 'raw_file')} f
+        where f.run = ${run} and ${ids}::jsonb ? (f.upload->>'id')) as noted`.execute(tx.db);
+  return rows[0].noted;
 }
 
 async function mustBePlanned(tx: StateTx, lease: Lease, run: bigint): Promise<void> {

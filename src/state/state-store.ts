@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Mark } from '../model/mark.ts';
 import type { ChunkedRun, NotedChunk, Prepared } from '../model/run.ts';
-import { closeChunks, forgetChunks, noteChunk, planChunks } from './chunks.ts';
+import { anyNoted, closeChunks, forgetChunks, noteChunk, planChunks } from './chunks.ts';
 import { type LastExport, lastExports, lastWork, noteWork } from './daemon-work.ts';
 import type { StateDatabase } from './database.ts';
 import { type Exported, exportedTables } from './exported.ts';
@@ -90,6 +90,11 @@ export class StateStore implements AsyncDisposable {
   /** A chunk of the run is uploaded whole: from now on no attempt reads it again. Repeatable. Throws LEASE_LOST. */
   async noteChunk(lease: Lease, run: bigint, chunk: NotedChunk, signal: AbortSignal): Promise<void> {
     return this.#database.transact(`note a chunk of run ${run}`, (tx) => noteChunk(tx, lease, run, chunk), signal);
+  }
+
+  /** Whether any of these uploads counts already: asked when noteChunk() threw, for it may have been noted nevertheless. */
+  async anyNoted(lease: Lease, run: bigint, uploads: string[]): Promise<boolean> {
+    return this.#database.transact(`look at run ${run}`, (tx) => anyNoted(tx, lease, run, uploads));
   }
 
   /** Chunks whose uploads the lake has thrown away: they are to be read again. Throws LEASE_LOST. */

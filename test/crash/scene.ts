@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import type { TableResult } from '../../src/export/export-tables.ts';
 import type { LakeConfig } from '../../src/lake/settings.ts';
+import type { TableSettings } from '../../src/model/table.ts';
 import { type ExportOrder, exportByOrder, type Step } from '../support/export-order.ts';
 import { lakeRows } from '../support/lake-rows.ts';
 import type { TestDatabase } from '../support/postgres.ts';
@@ -26,7 +27,7 @@ export type TestLake = AsyncDisposable & {
   /** The keys there whose uploads are neither completed nor aborted. */
   uploads(folder: string): Promise<string[]>;
   /** Throws those uploads away, as a lifecycle rule does. */
-  expire(folder: string): Promise<void>;
+  expire(folder: string, which?: (id: string) => boolean): Promise<void>;
   rows(folder: string): Promise<Record<string, string | null>[]>;
 };
 
@@ -45,8 +46,8 @@ export async function folderLake(): Promise<TestLake> {
     config: { url: 'file:./lake', baseDir },
     keys: (folder) => files(`raw/${folder}`),
     uploads,
-    async expire(folder) {
-      for (const each of await uploads(folder)) await rm(path.join(root, each));
+    async expire(folder, which = () => true) {
+      for (const each of (await uploads(folder)).filter(which)) await rm(path.join(root, each));
     },
     rows: (folder) => lakeRows(path.join(root, 'raw', folder)),
     [Symbol.asyncDispose]: () => rm(baseDir, { recursive: true, force: true }),
@@ -63,8 +64,9 @@ export function bucketLake(server: S3Server): TestLake {
     config: { url: 's3://lake/p', baseDir: '/', s3 },
     keys: async (folder) => bucket.keys().flatMap((key) => below(folder, key)),
     uploads: async (folder) => [...bucket.uploads.values()].flatMap(({ key }) => below(folder, key)),
-    async expire(folder) {
-      for (const { id, key } of bucket.uploads.values()) if (below(folder, key).length > 0) bucket.abort(id);
+    async expire(folder, which = () => true) {
+      for (const { id, key } of bucket.uploads.values())
+        if (below(folder, key).length > 0 && which(id)) bucket.abort(id);
     },
     async rows(folder) {
       const copy = await mkdtemp(path.join(os.tmpdir(), 'tidemark-bucket-'));
@@ -129,20 +131,37 @@ export type Scene = {
   /** An export by this process. */
   run(table: string, step?: Step): Promise<TableResult>;
   versions(table: string): Promise<number[]>;
+  /** Of every visible row of the lake, in order. */
+  found(table: string): Promise<number[]>;
   /** That the table in the lake is what it was, version for version, and that nothing else is left anywhere. */
   isWhole(table: string, versions: number[]): Promise<void>;
 };
 
-export function scene(db: TestDatabase, lake: TestLake): Scene {
+/** The same rows on eight pages, two of which are a chunk. */
+export async function createLargeTable(db: TestDatabase, table: string): Promise<void> {
+  await db.query(`create table ${table} (id int primary key, version int not null default nextval('version'),
+    pad text not null default repeat('x', 1400), updated_at timestamptz not null default now())`);
+  await db.query(`alter table ${table} alter pad set storage plain`);
+  await db.query(`create index on ${table} (updated_at)`);
+  await db.query(`insert into ${table} select generate_series(1, ${ROWS})`);
+}
+
+/** Settings under which createLargeTable's goes in CHUNKS chunks. */
+export const IN_CHUNKS: Partial<TableSettings> = { chunkBytes: 26_000 };
+export const CHUNKS = 4;
+
+export function scene(db: TestDatabase, lake: TestLake, settings: Partial<TableSettings> = {}): Scene {
   const order = (table: string): ExportOrder => ({
     url: db.url,
     lake: lake.config,
     tables: [table],
-    settings: { fileBytes: 1 },
+    settings: { fileBytes: 1, ...settings },
     groupRows: GROUP_ROWS,
   });
   const start = (table: string, at: Place | null): Child => startChild({ ...order(table), at });
   const run = async (table: string, step?: Step) => (await exportByOrder(order(table), step))[0];
+  const found = async (table: string) =>
+    (await lake.rows(table)).map((row) => Number(row.version)).sort((a, b) => a - b);
   return {
     order,
     start,
@@ -160,9 +179,9 @@ export function scene(db: TestDatabase, lake: TestLake): Scene {
       const rows = await db.query<{ version: number }>(`select version from ${table} order by 1`);
       return rows.map((row) => row.version);
     },
+    found,
     async isWhole(table, versions) {
-      const found = (await lake.rows(table)).map((row) => Number(row.version)).sort((a, b) => a - b);
-      expect(found).toEqual(versions.toSorted((a, b) => a - b));
+      expect(await found(table)).toEqual(versions.toSorted((a, b) => a - b));
       const manifest = await db.query<{ key: string }>(
         `select key from tidemark.raw_file join tidemark.run using (run) join tidemark.source_table t on t.id = table_id
          where folder = $1 and state = 'committed'`,

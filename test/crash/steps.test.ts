@@ -161,7 +161,8 @@ describe.each(['folder', 'bucket'])('lake in a %s', (kind) => {
 
 test('no step was left out', async () => {
   const named = new Set<string>();
-  for (const name of await readdir(path.join(ROOT, 'src/export'))) {
+  // Of src/export alone: chunks/ has a test of its own.
+  for (const name of (await readdir(path.join(ROOT, 'src/export'))).filter((each) => each.endsWith('.ts'))) {
     const source = await readFile(path.join(ROOT, 'src/export', name), 'utf8');
     for (const [, step] of source.matchAll(/\bstep\('([a-z-]+)'\)/g)) named.add(step);
   }

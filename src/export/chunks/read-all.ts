@@ -4,6 +4,8 @@
  */
 
 import type pg from 'pg';
+import type { NotedChunk } from '../../model/run.ts';
+import { displayName } from '../../model/table.ts';
 import type { RawWriter } from '../raw-writer.ts';
 import type { ExportDeps, TableWork } from '../work.ts';
 import type { OpenRun } from './open-run.ts';
@@ -36,8 +38,12 @@ export async function readAll(
     await step('chunk-uploaded');
     const { rows, watermark, unfit, broken, gone } = read;
     const note = { chunk, rows, watermark, unfit, broken, gone, files: written?.files ?? [] };
-    // If this throws the note may be there nevertheless: the files stay, and the next attempt sees which are noted.
-    await state.noteChunk(work.lease, planned.run, note, until);
+    try {
+      await state.noteChunk(work.lease, planned.run, note, until);
+    } catch (error) {
+      await discardUnlessNoted(deps, work, planned.run, note, writer);
+      throw error;
+    }
     noted.push(note);
     await step('chunk-noted');
   };
@@ -54,12 +60,12 @@ export async function readAll(
           const given = { chunk, columns, writer };
           const told = { ...work, onProgress: progress.of(chunk) };
           const read = await discardOnFailure(writer, () => readChunk(client, deps, told, chunked, given, until));
-          return () => finish(chunk, writer, read);
+          return { writer, finish: () => finish(chunk, writer, read) };
         }, until);
         if (next === null) break;
         // The last chunk's files are finished while this one's rows come; not more, for each holds row groups in memory.
-        await finishing;
-        finishing = next();
+        await discardOnFailure(next.writer, () => finishing);
+        finishing = next.finish();
         finishing.catch((error) => stop.abort(error));
       }
     } finally {
@@ -89,6 +95,25 @@ export async function readAll(
   }
   for (let i = 0; i < helpers.length; i++) await helpers[i];
   until.throwIfAborted();
+}
+
+/** An answer that was lost may have been that it is noted: then the next attempt counts on its files. */
+async function discardUnlessNoted(
+  { state, log }: ExportDeps,
+  { lease }: TableWork,
+  run: bigint,
+  { chunk, files }: NotedChunk,
+  writer: RawWriter,
+): Promise<void> {
+  try {
+    const ids = files.map(({ upload }) => upload.id);
+    if (!(await state.anyNoted(lease, run, ids))) await writer.discard(AbortSignal.timeout(DISCARD_MS));
+  } catch (error) {
+    log.debug(
+      { err: error, table: displayName(lease.table), run, chunk },
+      'files of a chunk are left to the next attempt',
+    );
+  }
 }
 
 async function discardOnFailure<T>(writer: RawWriter, work: () => Promise<T>): Promise<T> {

@@ -1,0 +1,228 @@
+/** Killed at every named step of an export in chunks: the next one goes on, reads no chunk again, and no version is lost or doubled. */
+
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createDatabase, type TestDatabase } from '../support/postgres.ts';
+import { ROOT } from '../support/postgres-server.ts';
+import { type S3Server, startS3Server } from '../support/s3-server.ts';
+import {
+  bucketLake,
+  CHANGED,
+  CHUNKS,
+  change,
+  createLargeTable,
+  folderLake,
+  IN_CHUNKS,
+  ROWS,
+  type Scene,
+  scene,
+  type TestLake,
+} from './scene.ts';
+
+let db: TestDatabase;
+let server: S3Server;
+const lakes: TestLake[] = [];
+const struck = new Set<string>();
+
+beforeAll(async () => {
+  db = await createDatabase();
+  await db.query('create sequence version');
+  server = await startS3Server();
+});
+
+afterAll(async () => {
+  for (const lake of lakes) await lake[Symbol.asyncDispose]();
+  await server[Symbol.asyncDispose]();
+  await db[Symbol.asyncDispose]();
+});
+
+async function newScene(kind: string): Promise<{ on: Scene; lake: TestLake }> {
+  const lake = kind === 'folder' ? await folderLake() : bucketLake(server);
+  lakes.push(lake);
+  return { on: scene(db, lake, IN_CHUNKS), lake };
+}
+
+let tables = 0;
+async function newTable(): Promise<string> {
+  const table = `c${++tables}`;
+  await createLargeTable(db, table);
+  return table;
+}
+
+type At = { step: string; nth: number };
+
+async function dies(on: Scene, table: string, { step, nth }: At): Promise<void> {
+  await on.dies(table, step, nth);
+  struck.add(step);
+}
+
+/** Uploads of the chunks that are noted, by the chunk. */
+async function noted(table: string): Promise<Map<number, string[]>> {
+  const rows = await db.query<{ chunk: number; ids: string[] }>(
+    `select chunk, array(select f->'upload'->>'id' from jsonb_array_elements(run_chunk.files) f) as ids
+     from tidemark.run_chunk join tidemark.run using (run) join tidemark.source_table t on t.id = table_id
+     where folder = $1 order by chunk`,
+    [table],
+  );
+  return new Map(rows.map(({ chunk, ids }) => [chunk, ids]));
+}
+
+/** Uploads of the manifest. */
+async function manifest(table: string): Promise<string[]> {
+  const rows = await db.query<{ id: string }>(
+    `select upload->>'id' as id from tidemark.raw_file join tidemark.run using (run) join tidemark.source_table t on t.id = table_id
+     where folder = $1`,
+    [table],
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** Exports, and checks that what was noted by then was not read again. */
+async function goesOn(on: Scene, table: string): Promise<string[]> {
+  const before = await noted(table);
+  const steps: string[] = [];
+  expect(await on.run(table, async (name) => void steps.push(name))).not.toMatchObject({ state: 'failed' });
+  expect(await manifest(table)).toEqual(expect.arrayContaining([...before.values()].flat()));
+  expect(await noted(table)).toEqual(new Map());
+  if (before.size > 0) expect(steps.filter((step) => step === 'chunk-uploaded')).toHaveLength(CHUNKS - before.size);
+  return steps;
+}
+
+/** Two at a time: the machine waits for processes to start. */
+async function inPairs<T>(items: T[], work: (item: T) => Promise<void>): Promise<void> {
+  const queue = [...items];
+  const next = async () => {
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
+  };
+  await Promise.all([next(), next()]);
+}
+
+describe.each(['folder', 'bucket'])('lake in a %s', (kind) => {
+  test('killed at each step, rows change, and the next one goes on', async () => {
+    const { on } = await newScene(kind);
+    const names: string[] = [];
+    await on.run(await newTable(), async (name) => void names.push(name));
+    expect(names.filter((name) => name === 'chunk-noted')).toHaveLength(CHUNKS);
+    const places = names.map((step, i) => ({
+      step,
+      nth: names.slice(0, i + 1).filter((name) => name === step).length,
+    }));
+    const isLast = ({ step, nth }: At) => names.filter((name) => name === step).length === nth;
+    // A bucket costs a process more: there only what is about chunks.
+    const cases = places.filter((at) =>
+      kind === 'folder' ? at.nth <= 2 || isLast(at) : isLast(at) && /chunk|uploaded|prepared/.test(at.step),
+    );
+    await inPairs(cases, async (at) => {
+      const table = await newTable();
+      await dies(on, table, at);
+      const before = await on.versions(table);
+      const committed = ['prepared', 'file-completed', 'completed', 'committed'].includes(at.step);
+      const done = (await noted(table)).size;
+      await change(db, table);
+      await goesOn(on, table);
+      // The mark is from before the changes; so another run has them, unless the run itself began after them.
+      const more = await on.run(table);
+      const after = await on.versions(table);
+      const found = await on.found(table);
+      expect(found).toEqual(expect.arrayContaining(after));
+      expect(found).toHaveLength(new Set(found).size);
+      for (const version of found) expect([...before, ...after]).toContain(version);
+      if (committed || done === CHUNKS) expect(found).toHaveLength(ROWS + CHANGED);
+      expect(['nothing', 'committed']).toContain(more.state);
+      await on.isWhole(table, found);
+    });
+  });
+
+  test('killed again and again on the way, it arrives', async () => {
+    const { on } = await newScene(kind);
+    const table = await newTable();
+    const chain: At[] = [
+      { step: 'chunk-noted', nth: 1 },
+      { step: 'leftovers-aborted', nth: 1 },
+      { step: 'chunk-uploaded', nth: 1 },
+      { step: 'upload-started', nth: 2 },
+      { step: 'chunk-noted', nth: 2 },
+      { step: 'uploaded', nth: 1 },
+    ];
+    for (const at of chain) await dies(on, table, at);
+    expect((await noted(table)).size).toBe(CHUNKS);
+    await goesOn(on, table);
+    await on.isWhole(table, await on.versions(table));
+  });
+
+  test('chunks whose uploads have expired are read again, the others are not', async () => {
+    const { on, lake } = await newScene(kind);
+    const table = await newTable();
+    await dies(on, table, { step: 'chunk-noted', nth: 2 });
+    const [first, second] = [...(await noted(table)).values()];
+    await lake.expire(table, (id) => second.includes(id));
+    const steps: string[] = [];
+    await on.run(table, async (name) => void steps.push(name));
+    expect(steps.filter((step) => step === 'chunk-uploaded')).toHaveLength(CHUNKS - 1);
+    expect(await manifest(table)).toEqual(expect.arrayContaining(first));
+    await on.isWhole(table, await on.versions(table));
+  });
+
+  test('an upload that expires once all is prepared: the whole run is made again', async () => {
+    const { on, lake } = await newScene(kind);
+    const table = await newTable();
+    await dies(on, table, { step: 'file-completed', nth: 2 });
+    await lake.expire(table);
+    expect(await on.run(table)).toMatchObject({ state: 'committed', rows: BigInt(ROWS) });
+    await on.isWhole(table, await on.versions(table));
+  });
+
+  test('written anew between the death and the next run: it begins anew', async () => {
+    const { on } = await newScene(kind);
+    const table = await newTable();
+    await dies(on, table, { step: 'chunk-noted', nth: 2 });
+    const before = await noted(table);
+    await db.query(`vacuum full ${table}`);
+    const steps: string[] = [];
+    await on.run(table, async (name) => void steps.push(name));
+    for (const step of steps) struck.add(step === 'uploads-aborted' ? step : '');
+    // Fewer than before: it is smaller now.
+    expect(steps.filter((step) => step === 'chunk-noted')).toHaveLength(CHUNKS - 1);
+    for (const id of [...before.values()].flat()) expect(await manifest(table)).not.toContain(id);
+    await on.isWhole(table, await on.versions(table));
+  });
+
+  test.each([
+    ['file-uploaded', 1],
+    ['chunk-uploaded', 2],
+    ['chunk-noted', 1],
+    ['chunk-noted', CHUNKS],
+    ['leftovers-aborted', 1],
+  ])('one stands still (%s, %i) while another goes on: it gives up and does no harm', async (step, nth) => {
+    const { on } = await newScene(kind);
+    const table = await newTable();
+    if (step === 'leftovers-aborted') await dies(on, table, { step: 'chunk-noted', nth: 2 });
+    const zombie = on.start(table, { step, nth, signal: 'SIGSTOP' });
+    try {
+      await zombie.reached(step, nth);
+      await on.leaseEnds(table);
+      // The other is in the middle of its way when the first one wakes up.
+      let first: { state: string; error: string | null }[] | null = null;
+      const second = await on.run(table, async (name) => {
+        if (name === 'upload-started' || name === 'uploaded') first ??= (await zombie.goOn()).results;
+      });
+      expect(second).toMatchObject({ state: 'committed' });
+      // In a folder it may notice first that somebody has removed its files.
+      expect(first).toMatchObject([{ state: 'failed', error: expect.stringMatching(/^(LEASE_LOST|LAKE_FAILED)$/) }]);
+      await on.isWhole(table, await on.versions(table));
+    } finally {
+      zombie.kill();
+    }
+  });
+});
+
+test('no step was left out', async () => {
+  const named = new Set<string>();
+  const folder = path.join(ROOT, 'src/export/chunks');
+  for (const name of await readdir(folder)) {
+    const source = await readFile(path.join(folder, name), 'utf8');
+    for (const [, step] of source.matchAll(/\bstep\('([a-z-]+)'\)/g)) named.add(step);
+  }
+  expect([...struck]).toEqual(expect.arrayContaining([...named]));
+});
