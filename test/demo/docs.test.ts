@@ -54,7 +54,7 @@ test('links between the pages lead somewhere', async () => {
   const pages = [
     'README.md',
     'CHANGELOG.md',
-    ...(await readdir(path.join(ROOT, 'docs'))).map((name) => `docs/${name}`),
+    ...(await readdir(path.join(ROOT, 'docs'))).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`),
   ];
   const texts = new Map(await Promise.all(pages.map(async (name) => [name, await page(name)] as const)));
   const broken: string[] = [];
