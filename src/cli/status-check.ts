@@ -33,7 +33,7 @@ export function problemsOf(name: TableName, status: TableStatus | undefined, max
   if (!status || lag === null) {
     const first = problem(
       'never_exported',
-      'it is configured, and was never exported',
+      inChunks(status) ?? 'it is configured, and was never exported',
       atWork(status) ?? `tidemark export --table ${table}`,
     );
     return failing.length > 0 ? failing : first;
@@ -75,6 +75,12 @@ function errorLine({ code, message }: { code: string; message: string }): string
 
 function atWork(status: TableStatus | undefined): string | null {
   return status?.lease && !status.lease.expired ? `${status.lease.holder} works on it` : null;
+}
+
+function inChunks(status: TableStatus | undefined): string | null {
+  if (!status?.chunks) return null;
+  const { run, done, of } = status.chunks;
+  return `its first export, run ${run}, has ${formatCount(done)} of ${formatCount(of)} chunks`;
 }
 
 /** What keeps the tables from being known: the source is away, or the configuration does not fit it. */

@@ -38,6 +38,7 @@ export function statusJson(table: TableStatus, now: number) {
       expires_at: lease.expiresAt,
       expired: lease.expired,
     },
+    chunks: table.chunks,
     paused: table.paused && { paused_by: table.paused.by, paused_at: table.paused.at },
     raw: { files: raw.files, bytes: raw.bytes, rows: raw.rows },
     unfit: table.unfit,

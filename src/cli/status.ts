@@ -107,7 +107,13 @@ function print(tables: TableStatus[], now: number, { out }: CommandContext): voi
   }
 }
 
-function note({ failure, lease, paused }: TableStatus): string {
+function note(table: TableStatus): string {
+  const { chunks } = table;
+  const parts = chunks ? [`run ${chunks.run}: ${formatCount(chunks.done)} of ${formatCount(chunks.of)} chunks`] : [];
+  return [standing(table), ...parts].filter(Boolean).join('; ');
+}
+
+function standing({ failure, lease, paused }: TableStatus): string {
   if (paused) return `paused by ${paused.by} since ${toSecond(paused.at)}`;
   if (failure) return failure.open ? 'failed, next run repairs' : 'failed';
   if (lease && !lease.expired) return `held by ${lease.holder}`;

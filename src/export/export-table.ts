@@ -90,7 +90,8 @@ async function noteFailure(
     const planned = (await writer?.abort()) ?? null;
     run = planned?.run ?? run;
     // A repeat is asked for by hand, and answered there: the table's own runs do not fail by it.
-    if (failure && !range) onRun?.(await deps.state.fail(lease, run, failure));
+    const number = failure && !range ? await deps.state.fail(lease, run, failure) : null;
+    if (number !== null) onRun?.(number);
     // A run in chunks stays open: the next attempt goes on with it.
     if (!planned) return;
     // Asked, not remembered: a prepare whose answer was lost may have been committed, and another process may have made the

@@ -70,6 +70,8 @@ export type TableStatus = {
   lease: { holder: string; acquiredAt: string; expiresAt: string; expired: boolean } | null;
   raw: { files: bigint; bytes: bigint; rows: bigint };
   unfit: UnfitCounts;
+  /** A full run in chunks that is not finished: under way, or left for the next run to go on with. Counts of chunks. */
+  chunks: { run: bigint; done: number; of: number } | null;
   /** Somebody holds it: no run begins. */
   paused: { by: string; at: string } | null;
   /** Expectations that the last run's rows broke. */
@@ -86,12 +88,14 @@ export type TableStatus = {
 export async function tableStatus(tx: StateTx): Promise<TableStatus[]> {
   const { db } = tx;
   const staged = await stagedStatus(tx, null);
+  const chunks = await openChunks(tx);
   const rows = await db
     .selectFrom('source_table as t')
     .leftJoin('run as r', 'r.run', 't.mark_run')
     .leftJoin('run as f', 'f.run', 't.failed_run')
     .leftJoin('lease as l', (join) => join.onRef('l.table_id', '=', 't.id').on('l.kind', '=', 'export'))
     .select([
+      't.id',
       't.schema_name',
       't.table_name',
       't.folder',
@@ -162,10 +166,21 @@ export async function tableStatus(tx: StateTx): Promise<TableStatus[]> {
         : { holder: row.holder, acquiredAt: row.acquired_at!, expiresAt: row.expires_at!, expired: row.expired },
     raw: { files: BigInt(row.raw_files), bytes: BigInt(row.raw_bytes), rows: BigInt(row.raw_rows) },
     unfit: row.unfit,
+    chunks: chunks.get(row.id) ?? null,
     paused: row.paused_by === null ? null : { by: row.paused_by, at: row.paused_at! },
     broken: row.broken ?? [],
     repeats: row.repeats,
     keyed: row.columns && keyOf(row.columns).length > 0,
     staged: staged.get(row.folder) ?? null,
   }));
+}
+
+/** By the table's row. */
+async function openChunks({ db, schema }: StateTx): Promise<Map<number, NonNullable<TableStatus['chunks']>>> {
+  const query = sql<{ table: number; run: string; done: number; of: number }>`
+    select r.table_id as "table", r.run, jsonb_array_length(r.chunk_plan -> 'starts') as "of",
+      (select count(*)::int from ${tableIn(schema, 'run_chunk')} c where c.run = r.run) as done
+    from ${tableIn(schema, 'run')} r where r.state = 'planned' and r.kind = 'export' and r.chunk_plan is not null`;
+  const { rows } = await query.execute(db);
+  return new Map(rows.map(({ table, run, done, of }) => [table, { run: BigInt(run), done, of }]));
 }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ExportScene, exportScene, type SceneConfig, variable } from '../support/export-scene.ts';
+import { createExporter } from '../support/exporter.ts';
 import { openAt, take } from '../support/state.ts';
 
 let scene: ExportScene;
@@ -94,6 +95,34 @@ test('the source is away: it says so, and checks what it knows', async () => {
   const away = await check([], config, { DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none' });
   expect(away.code).toBe(1);
   expect(away.stdout).toMatch(/^source: SOURCE_UNREACHABLE: .*\npublic\.one late: /);
+});
+
+test('a first export in chunks that is not finished: how far it is, and that the next run goes on with it', async () => {
+  await scene.db.query(`create table large (id int primary key, body text)`);
+  await scene.db.query(`insert into large select i, repeat(md5(i::text), 20) from generate_series(1, 8000) i`);
+  await using exporter = await createExporter(scene.db.url);
+  const stopped = exporter.run('large', {
+    settings: { chunkBytes: 1 << 20 },
+    step: async (name) => {
+      if (name === 'chunk-noted') throw new Error('the process ends here');
+    },
+  });
+  await expect(stopped).rejects.toThrow();
+  const { stdout } = await check(['--table', 'large']);
+  expect(stdout).toMatch(/^public\.large failing: /);
+  const status = await scene.run(['status', '--table', 'large', '--json']);
+  const { chunks } = JSON.parse(status.stdout).tables[0];
+  expect(chunks).toEqual({ run: expect.any(Number), done: expect.any(Number), of: expect.any(Number) });
+  expect(chunks.done).toBeGreaterThan(0);
+  expect(chunks.done).toBeLessThan(chunks.of);
+  const progress = `${chunks.done} of ${chunks.of} chunks`;
+  expect((await scene.run(['status', '--table', 'large'])).stdout).toContain(`run ${chunks.run}: ${progress}`);
+  await scene.db.query(`update tidemark.source_table set failed_run = null where folder = 'large'`);
+  const going = await check(['--table', 'large']);
+  expect(going.stdout).toContain(
+    `never exported: its first export, run ${chunks.run}, has ${progress}; tidemark export`,
+  );
+  await scene.db.query('drop table large');
 });
 
 test('--max-lag is a duration, and goes with --check', async () => {

@@ -19,6 +19,7 @@ function table(name: string, more: Partial<TableStatus> = {}): TableStatus {
     lease: null,
     raw: { files: 1n, bytes: 100n, rows: 12n },
     unfit: {},
+    chunks: null,
     paused: null,
     broken: [],
     repeats: null,
