@@ -6,13 +6,13 @@ import { type Html, html } from './html.ts';
 import type { Failing, Rank, Running } from './overview.ts';
 
 /** `4 s`, `3 min`: in whole seconds, for they are counted up. */
-export function age(ms: number): string {
+function age(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1000));
   return seconds < 100 ? `${seconds} s` : formatSeconds(seconds);
 }
 
 /** `2026-07-01 09:30:00`, UTC. */
-export function utc(at: number): string {
+function utc(at: number): string {
   return new Date(at).toISOString().slice(0, 19).replace('T', ' ');
 }
 
@@ -37,7 +37,7 @@ export function number(count: bigint | number | null): Html {
   return Number(count) === 0 ? html`<span class="none">0</span>` : html`${formatCount(count)}`;
 }
 
-export const KIND_WORDS = {
+const KIND_WORDS = {
   export: { now: 'exporting', fails: 'export fails' },
   compact: { now: 'compacting', fails: 'compaction fails' },
   load: { now: 'loading', fails: 'load fails' },
@@ -78,7 +78,7 @@ export function errorText({ code, message, hint }: ShownError, most = Number.POS
   return html`<p><code class="code">${code}</code> ${cut(message, most)}</p>${hint !== null && html`<p class="hint">${hint}</p>`}`;
 }
 
-export function cut(text: string, most: number): string {
+function cut(text: string, most: number): string {
   return text.length > most ? `${text.slice(0, most)} …` : text;
 }
 
