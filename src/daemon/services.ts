@@ -36,6 +36,9 @@ export function serviceOf(code: ErrorCode): Service | null {
   return AWAY[code] ?? null;
 }
 
+/** One that is away again so soon was not really back: the waits go on growing where they were, else it would be said every second. */
+const RELAPSE_MS = 120_000;
+
 export class Services {
   readonly #probes: Record<Service, Probe>;
   readonly #tools: {
@@ -46,6 +49,7 @@ export class Services {
     random: () => number;
   };
   readonly #away = new Map<Service, { ended: Promise<void> }>();
+  readonly #back = new Map<Service, { at: number; times: number }>();
   readonly #signal: AbortSignal;
   readonly #onBack: () => void;
 
@@ -87,7 +91,9 @@ export class Services {
   async #ask(service: Service): Promise<void> {
     const { board, clock, log, random } = this.#tools;
     const since = clock.now();
-    for (let times = 1; !this.#signal.aborted; times++) {
+    const before = this.#back.get(service);
+    const first = before && since - before.at < RELAPSE_MS ? before.times + 1 : 1;
+    for (let times = first; !this.#signal.aborted; times++) {
       await clock.sleep(askAgainAfter(times, random()), this.#signal);
       if (this.#signal.aborted) return;
       try {
@@ -98,6 +104,7 @@ export class Services {
         if (code === 'INTERNAL' || serviceOf(code) === service || this.#signal.aborted) continue;
       }
       this.#away.delete(service);
+      this.#back.set(service, { at: clock.now(), times });
       board.reach(service, null);
       log.info({ service, seconds: Math.round((clock.now() - since) / 1000) }, 'back');
       this.#onBack();

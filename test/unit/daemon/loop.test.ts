@@ -179,6 +179,15 @@ describe('the source is away', () => {
   });
 });
 
+test('a source that answers, and yet cannot be used, is said less and less often', async () => {
+  const away = new TidemarkError('SOURCE_VERSION', 'too old');
+  const { clock, messages } = world({ tables: ['a'], does: async () => away });
+  await clock.runTo(111 * MINUTE);
+  const said = messages().filter((msg) => String(msg).startsWith('away'));
+  expect(said.length).toBeGreaterThan(5);
+  expect(said.length).toBeLessThan(30);
+});
+
 describe('whoever asks', () => {
   test('gets it at once, and sees it on the page though there was nothing to do', async () => {
     const { clock, loop, begun, board } = world({ tables: ['a', 'b'], does: async () => 'nothing' });
