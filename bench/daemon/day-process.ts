@@ -15,6 +15,7 @@ const MINUTE = 60_000;
 const hours = Number(process.argv[2]);
 const stop = new AbortController();
 let runs = 0;
+let looks = 0;
 const log = pino(
   { level: 'info' },
   {
@@ -66,6 +67,7 @@ async function sample(hour: number): Promise<DaySample> {
     handles: process.getActiveResourcesInfo().length,
     files: readdirSync('/proc/self/fd').length,
     spoolMb: (await bytesBelow('spool')) / 2 ** 20,
+    looks,
     runs,
   };
 }
@@ -113,6 +115,11 @@ const context = {
   signal: stop.signal,
 };
 const board = new Board(now);
+board.subscribe((event) => {
+  if (event.event !== 'changed' || event.work.kind !== 'export') return;
+  const running = board.work(event.work)?.running;
+  if (running && running.rows === 0) looks++;
+});
 const daemon = runDaemon({}, context, clock, board);
 await passTime(() => board.works().some(({ running }) => running !== null));
 stop.abort();

@@ -17,6 +17,8 @@ export type DaySample = {
   handles: number;
   files: number;
   spoolMb: number;
+  /** Exports begun: most find nothing. */
+  looks: number;
   runs: number;
 };
 
@@ -67,7 +69,17 @@ status: { listen: "127.0.0.1:0" }
   const shown = samples.filter(({ hour }) => hour % Math.max(1, Math.round(hours / 8)) === 0);
   const section: Section = {
     title: `${hours} simulated hours in ${minutes.toFixed(1)} minutes: ${TABLES} tables, exported every minute`,
-    head: ['hour', 'heap MB', 'RSS MB', 'handles', 'open files', 'spool MB', 'runs so far', 'rows in the state store'],
+    head: [
+      'hour',
+      'heap MB',
+      'RSS MB',
+      'handles',
+      'open files',
+      'spool MB',
+      'exports so far',
+      'runs so far',
+      'rows in the state store',
+    ],
     rows: shown.map((s) =>
       [
         s.hour,
@@ -76,6 +88,7 @@ status: { listen: "127.0.0.1:0" }
         s.handles,
         s.files,
         s.spoolMb.toFixed(1),
+        s.looks,
         s.runs,
         s.stateRows,
       ].map(String),
