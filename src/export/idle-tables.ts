@@ -49,7 +49,7 @@ export async function passIdle<T extends IdleCandidate>(
   for (const batch of batches(known)) {
     if (signal.aborted) break;
     const began = deps.now();
-    const found = await deps.source.use((client) => lookAt(deps, client, batch, history), signal);
+    const found = await deps.source.use((client) => lookAt(deps, client, batch, history, signal), signal);
     if (found.length > 0)
       await deps.state.moveMarks(
         found.map(({ known: { rest }, mark }) => ({ rest, mark })),
@@ -105,9 +105,10 @@ async function lookAt<T>(
   client: pg.ClientBase,
   batch: Known<T>[],
   history: HistoryAsks,
+  signal: AbortSignal,
 ): Promise<Found<T>[]> {
   try {
-    return await lookOnce(deps, client, batch, history);
+    return await lookOnce(deps, client, batch, history, signal);
   } catch (error) {
     if (!isOfStatement(error)) throw error;
     await client.query('rollback');
@@ -115,8 +116,8 @@ async function lookAt<T>(
     // Too much to read: in halves it would be as much.
     if (batch.length === 1 || error.code === '57014') return [];
     const half = batch.length >> 1;
-    const first = await lookAt(deps, client, batch.slice(0, half), history);
-    return [...first, ...(await lookAt(deps, client, batch.slice(half), history))];
+    const first = await lookAt(deps, client, batch.slice(0, half), history, signal);
+    return [...first, ...(await lookAt(deps, client, batch.slice(half), history, signal))];
   }
 }
 
@@ -131,8 +132,9 @@ async function lookOnce<T>(
   client: pg.ClientBase,
   batch: Known<T>[],
   history: HistoryAsks,
+  signal: AbortSignal,
 ): Promise<Found<T>[]> {
-  const look = await source.look(client, batch[0].mark.seen, now());
+  const look = await source.look(client, batch[0].mark.seen, now(), signal);
   const tables = batch.map(({ table, plan, mark }) => ({
     name: table.name,
     oid: table.oid,
