@@ -110,7 +110,7 @@ const REMEDIES: Record<Broken['rule'], (broken: Broken) => string> = {
 };
 
 /** For people. `rows`: so many were read. */
-export function whatBroke({ rule, count, value }: Broken, rows: bigint): string {
+function whatBroke({ rule, count, value }: Broken, rows: bigint): string {
   const some = `${count} of ${rows} ${rows === 1n ? 'row' : 'rows'} read`;
   if (rule === 'closed') return 'the column is new in the source';
   if (rule === 'not_null')

@@ -71,3 +71,16 @@ test.each(['timestamp', 'date'])('a cursor of type %s', async (type) => {
   await exporter.run('t');
   expect(await exporter.run('t', { range: from('2026-03-04') })).toMatchObject({ rows: 2n });
 });
+
+test('a cursor that is counted', async () => {
+  await db.query(`create table t (id int primary key, rev bigserial)`);
+  await db.query(`create index on t (rev); insert into t select i from generate_series(1, 4) i`);
+  const settings = { cursor: { column: 'rev' } };
+  await exporter.run('t', { settings });
+  const third: Range = { since: { typed: '3', kind: 'number', at: 3n }, until: null };
+  expect(await exporter.run('t', { settings, range: third })).toMatchObject({ rows: 2n });
+  await expect(exporter.run('t', { settings, range: from('2026-03-04') })).rejects.toMatchObject({
+    code: 'REPEAT_REFUSED',
+    hint: 'write a whole number',
+  });
+});
