@@ -2,11 +2,14 @@
 
 import type pg from 'pg';
 import { requireVersion } from '../postgres/connect.ts';
+import { whatServerTells } from '../postgres/history.ts';
 import { type Check, failed } from './doctor-check.ts';
 import { formatSeconds } from './format.ts';
 import { quoteName } from './remedy.ts';
 
 const LONG_SECONDS = 3600;
+/** A writer's rows are late ones, and the floor cannot pass its start. */
+const LONG_WRITER_SECONDS = 600;
 const CLOCK_SECONDS = 30;
 
 type Facts = {
@@ -26,16 +29,18 @@ const FACTS = `select current_user as user, current_database() as database, pg_i
   coalesce(inet_client_addr() <<= '127.0.0.0/8' or inet_client_addr() = '::1', true) as local,
   extract(epoch from clock_timestamp())::float8 as clock`;
 
-const OPEN = `select pid, application_name as name, usename as user, state,
+const OPEN = `select pid, application_name as name, usename as user, backend_xid is not null as writes,
+  to_char(least(xact_start, query_start) at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS+00') as since,
   extract(epoch from clock_timestamp() - least(xact_start, query_start))::float8 as seconds
   from pg_stat_activity where datname = current_database() and backend_type = 'client backend' and state <> 'idle'
-    and pid <> pg_backend_pid() and least(xact_start, query_start) < clock_timestamp() - make_interval(secs => $1)
+    and pid <> pg_backend_pid() and least(xact_start, query_start) < clock_timestamp()
+      - make_interval(secs => case when backend_xid is null then $1::float8 else $2::float8 end)
   order by seconds desc limit 5`;
 
-const PREPARED = `select gid, extract(epoch from clock_timestamp() - prepared)::float8 as seconds from pg_prepared_xacts
+const PREPARED = `select gid, to_char(prepared at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS+00') as since, extract(epoch from clock_timestamp() - prepared)::float8 as seconds from pg_prepared_xacts
   where database = current_database() and prepared < clock_timestamp() - make_interval(secs => $1) order by prepared limit 5`;
 
-/** `now`: our clock in seconds. `longSeconds`: transactions that have been open for longer are shown. */
+/** `now`: our clock in seconds. `longSeconds`: transactions that have been open for longer are shown; writers sooner. */
 export async function checkSource(
   client: pg.Client,
   stateIsSource: boolean,
@@ -49,14 +54,15 @@ export async function checkSource(
   return [
     connection(facts, client),
     await version(client),
-    standby(facts, stateIsSource),
+    primary(facts, stateIsSource),
+    await history(client),
     ...activity(facts),
-    ...(await openTransactions(client, longSeconds)),
+    ...(facts.standby ? [] : await openTransactions(client, longSeconds)),
     clock(skew),
   ];
 }
 
-const source = (check: string, state: Check['state'], found: string, remedy?: string): Check => ({
+export const source = (check: string, state: Check['state'], found: string, remedy?: string): Check => ({
   group: 'source',
   check,
   state,
@@ -84,20 +90,31 @@ async function version(client: pg.Client): Promise<Check> {
   }
 }
 
-function standby({ standby }: Facts, stateIsSource: boolean): Check {
+function primary({ standby }: Facts, stateIsSource: boolean): Check {
   if (!standby) return source('primary', 'ok', 'takes writes');
-  if (stateIsSource)
-    return source(
-      'primary',
-      'fail',
-      'a standby, which cannot keep the state store',
-      'state.url: a database that takes writes',
-    );
+  if (!stateIsSource) return source('primary', 'ok', 'a standby, with the state elsewhere');
   return source(
     'primary',
+    'fail',
+    'a standby, which cannot keep the state store',
+    'state.url: a database that takes writes',
+  );
+}
+
+/** Whether a failover or a restore will be noticed. */
+async function history(client: pg.Client): Promise<Check> {
+  const tells = await whatServerTells(client, 'in a transaction');
+  const hidden = [
+    ...(tells.system ? [] : ['system']),
+    ...(tells.timeline ? [] : ['timeline']),
+    ...(tells.lsn ? [] : ['position in the WAL']),
+  ];
+  if (hidden.length === 0) return source('history', 'ok', 'a failover or a restore is noticed');
+  return source(
+    'history',
     'warn',
-    "a standby: it does not show the primary's open transactions, so a run looks back by `late`",
-    'only `cursor: none` is exact here; better export from the primary',
+    `the server does not tell its ${hidden.join(', ')}: a failover or a restore may not be noticed`,
+    'after one: tidemark export --all --full',
   );
 }
 
@@ -127,31 +144,35 @@ function activity({ stats, track, user, database }: Facts): Check[] {
   return checks;
 }
 
-async function openTransactions(client: pg.Client, longSeconds: number): Promise<Check[]> {
+/** On the server that takes writes. */
+export async function openTransactions(client: pg.Client, longSeconds = LONG_SECONDS): Promise<Check[]> {
   const effect = 'no run waits for it, but each reads back to its start';
-  const { rows: open } = await client.query<{ pid: number; name: string; user: string; seconds: number }>(OPEN, [
-    longSeconds,
-  ]);
-  const { rows: prepared } = await client.query<{ gid: string; seconds: number }>(PREPARED, [longSeconds]);
+  const writerSeconds = Math.min(longSeconds, LONG_WRITER_SECONDS);
+  type Open = { pid: number; name: string; user: string; writes: boolean; since: string; seconds: number };
+  const { rows: open } = await client.query<Open>(OPEN, [longSeconds, writerSeconds]);
+  type Waiting = { gid: string; since: string; seconds: number };
+  const { rows: prepared } = await client.query<Waiting>(PREPARED, [writerSeconds]);
   const checks = [
-    ...open.map(({ pid, name, user, seconds }) =>
+    ...open.map(({ pid, name, user, writes, since, seconds }) =>
       source(
         'transactions',
         'warn',
-        `process ${pid} (${name || user}) has been at it for ${formatSeconds(seconds)}: ${effect}`,
+        `process ${pid} (${name || user}) has been ${writes ? 'writing' : 'at it'} for ${formatSeconds(seconds)}, since ${since}: ${effect}`,
         `SELECT pg_terminate_backend(${pid}), if it was left behind`,
       ),
     ),
-    ...prepared.map(({ gid, seconds }) =>
+    ...prepared.map(({ gid, since, seconds }) =>
       source(
         'transactions',
         'warn',
-        `prepared transaction ${gid} has been open for ${formatSeconds(seconds)}: ${effect}`,
+        `prepared transaction ${gid} has been open for ${formatSeconds(seconds)}, since ${since}: ${effect}`,
         `ROLLBACK PREPARED '${gid.replaceAll("'", "''")}', if it was left behind`,
       ),
     ),
   ];
-  return checks.length > 0 ? checks : [source('transactions', 'ok', 'none open for more than an hour')];
+  return checks.length > 0
+    ? checks
+    : [source('transactions', 'ok', 'none open for more than an hour, no writer for more than ten minutes')];
 }
 
 function clock(skew: number): Check {

@@ -1,13 +1,15 @@
 /** doctor's look at the configured tables: one line for what is well with all, one for each that is not. Pure but for null_frac. */
 
 import type pg from 'pg';
+import { countDoubt, countProblem } from '../export/check-count.ts';
 import { displayName, type TableSettings } from '../model/table.ts';
+import type { CursorFacts } from '../postgres/cursor-facts.ts';
 import type { CatalogTable, TimeColumn } from '../postgres/tables.ts';
 import type { Check } from './doctor-check.ts';
 import { formatCount } from './format.ts';
 import { createIndex, grantSelect, quoteName } from './remedy.ts';
 
-export type Checked = { settings: TableSettings; table: CatalogTable };
+export type Checked = { settings: TableSettings; table: CatalogTable; facts: CursorFacts };
 
 /** Share of rows whose cursor is NULL, by displayName(); missing: the table was never analyzed. */
 export type NullShares = Map<string, number>;
@@ -27,6 +29,9 @@ export function checkTables(tables: Checked[], role: string, nulls: NullShares):
   };
   const of = (count: number) => `${formatCount(count)} ${count === 1 ? 'table' : 'tables'}`;
   return [
+    ...group('kind', (n) => `${of(n)} with transaction ids of their own`, kindProblem).filter(
+      ({ state }) => state !== 'ok',
+    ),
     ...group(
       'grant',
       (n) => `${of(n)} readable`,
@@ -38,6 +43,7 @@ export function checkTables(tables: Checked[], role: string, nulls: NullShares):
       (n) => `${of(n)}, ${formatCount(tables.filter((one) => !cursorOf(one)).length)} scanned by every run`,
       cursorProblem,
     ),
+    ...group('cursor values', (n) => `${of(n)} whose cursor the server sets, or none`, valuesProblem),
     ...group('index', (n) => `${of(n)} with an index on the cursor, or none needed`, indexProblem),
     ...group(
       'null cursors',
@@ -45,6 +51,15 @@ export function checkTables(tables: Checked[], role: string, nulls: NullShares):
       (one) => nullProblem(one, nulls),
     ),
   ];
+}
+
+function kindProblem({ facts: { strange } }: Checked): Problem {
+  if (!strange) return null;
+  return {
+    state: 'fail',
+    found: `${strange.leaf} is ${strange.what}`,
+    remedy: 'leave the table out with `skip: true`',
+  };
 }
 
 function grantProblem(table: CatalogTable, role: string): Problem {
@@ -75,7 +90,7 @@ function keyProblem({ settings, table }: Checked): Problem {
 }
 
 /** The name of the cursor column; null: the table is scanned. */
-function cursorOf({ settings, table }: Checked): string | null {
+export function cursorOf({ settings, table }: Pick<Checked, 'settings' | 'table'>): string | null {
   if (settings.cursor === 'none') return null;
   if (settings.cursor === 'default') return table.timeColumns.find(({ name }) => name === 'updated_at')?.name ?? null;
   return settings.cursor.column;
@@ -92,10 +107,14 @@ function cursorProblem(one: Checked): Problem {
   if (!one.table.columns.includes(cursor)) {
     return { state: 'fail', found: `no column ${cursor}`, remedy: 'correct cursor: in tidemark.yaml' };
   }
+  if (one.facts.cursor?.count) {
+    const problem = countProblem(cursor, one.facts.cursor.count);
+    return problem && { state: 'fail', ...problem };
+  }
   if (!column) {
     return {
       state: 'fail',
-      found: `${cursor} is neither timestamptz, timestamp nor date`,
+      found: `${cursor} is neither timestamptz, timestamp, date nor a counted bigint`,
       remedy: 'another cursor:, or cursor: none',
     };
   }
@@ -109,13 +128,32 @@ function cursorProblem(one: Checked): Problem {
   return null;
 }
 
-function indexProblem(one: Checked): Problem {
-  const column = timeColumn(one);
-  if (!column || column.indexed) return null;
+/** Whether what is in the cursor column can be trusted. */
+function valuesProblem(one: Checked): Problem {
+  const { cursor } = one.facts;
+  const name = cursorOf(one);
+  if (!cursor || name === null || cursor.kind === 'other') return null;
+  if (cursor.count) {
+    const doubt = countProblem(name, cursor.count) ? null : countDoubt(name, cursor.count);
+    return doubt && { state: 'warn', ...doubt };
+  }
+  if (cursor.setByServer) return null;
+  const [table, column] = [displayName(one.table.name), quoteName(name)];
   return {
     state: 'warn',
-    found: `no index begins with ${column.name}, so every run scans the table`,
-    remedy: createIndex(one.table, column.name),
+    found: `${name} has neither a default nor a trigger: the application sets it, by a clock of its own; a row that it dates more than \`margin\` into the past is not found`,
+    remedy: `ALTER TABLE ${table} ALTER ${column} SET DEFAULT now(), and a trigger BEFORE UPDATE that sets it; or cursor: none`,
+  };
+}
+
+function indexProblem(one: Checked): Problem {
+  const name = cursorOf(one);
+  const { cursor } = one.facts;
+  if (!cursor || name === null || cursor.kind === 'other' || cursor.indexed) return null;
+  return {
+    state: 'warn',
+    found: `no index begins with ${name}, so every run scans the table`,
+    remedy: createIndex(one.table, name),
   };
 }
 

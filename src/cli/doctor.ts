@@ -11,6 +11,7 @@ import { redact } from '../config/redact.ts';
 import { resolveTables } from '../config/resolve-tables.ts';
 import { displayName, type TableSettings } from '../model/table.ts';
 import { briefLook } from '../postgres/brief-look.ts';
+import { cursorFacts } from '../postgres/cursor-facts.ts';
 import { betterKnown } from '../postgres/relation-kind.ts';
 import { type CatalogTable, listTables } from '../postgres/tables.ts';
 import type { CommandContext } from './context.ts';
@@ -18,8 +19,9 @@ import { type Check, failed } from './doctor-check.ts';
 import { checkLake } from './doctor-places.ts';
 import { checkSource } from './doctor-source.ts';
 import { checkSpool } from './doctor-spool.ts';
+import { checkStandby } from './doctor-standby.ts';
 import { checkState } from './doctor-state.ts';
-import { checkTables, nullShares } from './doctor-tables.ts';
+import { checkTables, cursorOf, nullShares } from './doctor-tables.ts';
 
 const STYLES = { ok: 'green', warn: 'yellow', fail: 'red' } as const;
 
@@ -57,6 +59,7 @@ async function guarded(
 async function sourceAndTables(config: Config, context: CommandContext): Promise<Check[]> {
   const look = async (client: pg.Client) => [
     ...(await checkSource(client, config.state.isSource, () => Date.now() / 1000)),
+    ...(await guarded('source', 'standby', context, () => checkStandby(client, config, context))),
     ...(await guarded('tables', 'tables', context, () => tables(client, config))),
   ];
   return briefLook({ role: 'source', ...config.source, env: context.env }, look, context.signal);
@@ -65,10 +68,13 @@ async function sourceAndTables(config: Config, context: CommandContext): Promise
 async function tables(client: pg.Client, config: Config): Promise<Check[]> {
   const known = await listTables(client, config.state.isSource ? config.state.schema : null);
   const byName = new Map(known.map((table) => [displayName(table.name), table]));
-  const checked = (await resolved(client, config, known)).map((settings) => ({
+  const meant = (await resolved(client, config, known)).map((settings) => ({
     settings,
     table: byName.get(displayName(settings.name))!,
   }));
+  const wanted = meant.map((one) => ({ name: one.table.name, column: cursorOf(one) }));
+  const facts = await cursorFacts(client, wanted);
+  const checked = meant.map((one, i) => ({ ...one, facts: facts[i] }));
   if (checked.length === 0) {
     return [
       { group: 'tables', check: 'tables', state: 'warn', found: 'none to export', remedy: 'tables: in tidemark.yaml' },

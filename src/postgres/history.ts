@@ -45,16 +45,30 @@ export function parseHistory(row: {
   };
 }
 
-/** Asks each by itself, outside of a transaction. Throws only when the connection is lost. */
-export async function whatServerTells(client: pg.ClientBase): Promise<HistoryAsks> {
+type Where = 'alone' | 'in a transaction';
+
+/** Asks each by itself; in a transaction it sets savepoints. Throws only when the connection is lost. */
+export async function whatServerTells(client: pg.ClientBase, where: Where = 'alone'): Promise<HistoryAsks> {
   const asks = { ...NO_HISTORY };
-  for (const name of Object.keys(QUESTIONS) as (keyof HistoryAsks)[]) {
-    try {
-      await client.query(`select ${QUESTIONS[name]}`);
-      asks[name] = true;
-    } catch (error) {
-      if (!/^[0-9A-Z]{5}$/.test((error as { code?: string }).code ?? '')) throw error;
-    }
-  }
+  for (const name of Object.keys(QUESTIONS) as (keyof HistoryAsks)[])
+    asks[name] = (await answer(client, QUESTIONS[name], where)) !== undefined;
   return asks;
+}
+
+/** The system's number; null: the server does not tell. */
+export async function systemOf(client: pg.ClientBase, where: Where = 'alone'): Promise<string | null> {
+  return (await answer(client, SYSTEM, where)) ?? null;
+}
+
+/** Undefined: the server refuses to answer. */
+async function answer(client: pg.ClientBase, question: string, where: Where): Promise<string | null | undefined> {
+  const within = where === 'in a transaction';
+  try {
+    if (within) await client.query('savepoint asked');
+    return (await client.query<{ answer: string | null }>(`select ${question} as answer`)).rows[0].answer;
+  } catch (error) {
+    if (!/^[0-9A-Z]{5}$/.test((error as { code?: string }).code ?? '')) throw error;
+    if (within) await client.query('rollback to savepoint asked');
+    return undefined;
+  }
 }

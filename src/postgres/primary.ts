@@ -7,6 +7,7 @@ import { sql } from 'kysely';
 import type pg from 'pg';
 import { TidemarkError } from '../model/error.ts';
 import { disconnect } from './connect.ts';
+import { systemOf } from './history.ts';
 import { type Activity, readActivity } from './look.ts';
 import { rowsOf } from './query.ts';
 
@@ -68,16 +69,11 @@ export class Primary implements AsyncDisposable {
     client.on('error', () => {
       if (this.#client === client) this.#client = null;
     });
-    const [ours, theirs] = [await systemOf(client), await systemOf(standby)];
-    if (ours !== null && theirs !== null && ours !== theirs) {
+    try {
+      await requirePrimaryOf(standby, client);
+    } catch (error) {
       await disconnect(client);
-      throw new TidemarkError(
-        'CONFIG_INVALID',
-        'source.primary is not the primary of source.url: they are two systems',
-        {
-          hint: 'correct source.primary, or leave it out',
-        },
-      );
+      throw error;
     }
     this.#client = client;
     return client;
@@ -116,6 +112,19 @@ export class Primary implements AsyncDisposable {
   }
 }
 
+async function requirePrimaryOf(standby: pg.ClientBase, client: pg.ClientBase): Promise<void> {
+  const hint = 'correct source.primary, or leave it out';
+  const [{ follows }] = await rowsOf(
+    client,
+    sql<{ follows: boolean }>`select pg_catalog.pg_is_in_recovery() as follows`,
+  );
+  if (follows) throw new TidemarkError('CONFIG_INVALID', 'source.primary is a standby, too', { hint });
+  const [ours, theirs] = [await systemOf(client), await systemOf(standby)];
+  if (ours === null || theirs === null || ours === theirs) return;
+  const what = 'source.primary is not the primary of source.url: they are two systems';
+  throw new TidemarkError('CONFIG_INVALID', what, { hint });
+}
+
 const PAGE = 8192n;
 /** Of a page's header: longer at the beginning of a segment. */
 const HEADERS = [24n, 40n];
@@ -123,17 +132,4 @@ const HEADERS = [24n, 40n];
 /** A position behind a page's header is reached at the page's beginning: on a quiet primary no further record may come. */
 function endOfRecord(lsn: bigint): bigint {
   return HEADERS.includes(lsn % PAGE) ? lsn - (lsn % PAGE) : lsn;
-}
-
-/** Null: the server does not tell. */
-async function systemOf(client: pg.ClientBase): Promise<string | null> {
-  try {
-    const { rows } = await client.query<{ id: string }>(
-      'select system_identifier::text as id from pg_catalog.pg_control_system()',
-    );
-    return rows[0].id;
-  } catch (error) {
-    if (/^[0-9A-Z]{5}$/.test((error as { code?: string }).code ?? '')) return null;
-    throw error;
-  }
 }

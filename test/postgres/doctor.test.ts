@@ -32,7 +32,7 @@ const remedyOf = (checks: Check[], check: string) =>
 
 async function shop(db: TestDatabase): Promise<{ name: string; url: string }> {
   await db.query(
-    'create table invoice (id int primary key, updated_at timestamptz not null); create index on invoice (updated_at)',
+    'create table invoice (id int primary key, updated_at timestamptz not null default now()); create index on invoice (updated_at)',
   );
   const role = await db.role();
   await db.query(`grant select on invoice to ${role.name}; grant pg_read_all_stats to ${role.name};
@@ -51,6 +51,7 @@ test('all well: exit code 0, each check once, and nothing is left anywhere', asy
     'connection',
     'version',
     'primary',
+    'history',
     'activity',
     'track_activities',
     'transactions',
@@ -58,6 +59,7 @@ test('all well: exit code 0, each check once, and nothing is left anywhere', asy
     'grant',
     'key',
     'cursor',
+    'cursor values',
     'index',
     'null cursors',
     'state store',
@@ -90,7 +92,9 @@ test('the table for people is grouped, and ends with a sentence', async () => {
 
 test('each remedy mends what it was given for', async () => {
   await using db = await createDatabase();
-  await db.query(`create schema app; create table app."T" (id int primary key, updated_at timestamptz not null)`);
+  await db.query(
+    `create schema app; create table app."T" (id int primary key, updated_at timestamptz not null default now())`,
+  );
   const role = await db.role();
   const before = await doctor(role.url);
   expect(before.code).toBe(3);
@@ -112,10 +116,10 @@ test('each remedy mends what it was given for', async () => {
 
 test('tables: no key, a cursor of the wrong type or not there, without zone, with NULLs; row security', async () => {
   await using db = await createDatabase();
-  await db.query(`create table keyless (updated_at timestamptz not null); create index on keyless (updated_at);
+  await db.query(`create table keyless (updated_at timestamptz not null default now()); create index on keyless (updated_at);
     create table texty (id int primary key, at text);
-    create table zoneless (id int primary key, updated_at timestamp not null); create index on zoneless (updated_at);
-    create table nulls (id int primary key, updated_at timestamptz); create index on nulls (updated_at);
+    create table zoneless (id int primary key, updated_at timestamp not null default now()); create index on zoneless (updated_at);
+    create table nulls (id int primary key, updated_at timestamptz default now()); create index on nulls (updated_at);
     insert into nulls select g, case when g % 4 > 0 then now() end from generate_series(1, 400) g; analyze nulls;
     create table ruled (id int primary key); alter table ruled enable row level security`);
   const role = await db.role();
@@ -149,17 +153,55 @@ test('transactions that have been open for long are shown, with how to end them'
   await open.query('begin; select 1');
   const { rows } = await open.query('select pg_backend_pid() as pid');
   await db.query(`begin; create table t (id int); prepare transaction 'it''s mine'`);
-  const shown = async (longSeconds: number) =>
-    (await checkSource(db.client, true, () => Date.now() / 1000, longSeconds))
+  const shown = async (longSeconds: number) => {
+    await db.query('begin read only');
+    const checks = await checkSource(db.client, true, () => Date.now() / 1000, longSeconds);
+    await db.query('rollback');
+    return checks
       .filter(({ check }) => check === 'transactions')
-      .map(({ state, remedy }) => [state, remedy?.split(',')[0]]);
-  expect(await shown(3600)).toEqual([['ok', undefined]]);
+      .map(({ state, found, remedy }) => [
+        state,
+        remedy?.split(',')[0],
+        /(at it|writing|open) for \S+ s, since 20/.exec(found)?.[1],
+      ]);
+  };
+  expect(await shown(3600)).toEqual([['ok', undefined, undefined]]);
   expect(await shown(0)).toEqual([
-    ['warn', `SELECT pg_terminate_backend(${rows[0].pid})`],
-    ['warn', `ROLLBACK PREPARED 'it''s mine'`],
+    ['warn', `SELECT pg_terminate_backend(${rows[0].pid})`, 'at it'],
+    ['warn', `ROLLBACK PREPARED 'it''s mine'`, 'open'],
   ]);
+  await open.query('create temporary table mine (id int)');
+  expect((await shown(0))[0][2]).toBe('writing');
   await db.query(`rollback prepared 'it''s mine'`);
   await disconnect(open);
+});
+
+test('cursors whose values cannot be trusted, and tables without transaction ids', async () => {
+  await using db = await createDatabase();
+  await db.query(`create table by_app (id int primary key, updated_at timestamptz not null); create index on by_app (updated_at);
+    create table log (id bigint generated always as identity primary key);
+    create table cached (id int primary key, rev bigint default 0); create sequence s cache 50;
+    alter table cached alter rev set default nextval('s'); create index on cached (rev);
+    create table counter (id int primary key, version int not null default 1);
+    create function other_handler(internal) returns table_am_handler language internal as 'heap_tableam_handler';
+    create access method am_${db.name} type table handler other_handler;
+    create table odd (id int primary key) using am_${db.name}; create view v as select 1`);
+  const text = (tables: string) => `${BASIC}tables: [{ table: public.* }, ${tables}]\n`;
+  const { checks } = await doctor(
+    db.url,
+    text('{ table: log, cursor: id }, { table: cached, cursor: rev }, { table: counter, cursor: version }'),
+  );
+  expect(unwell(checks)).toEqual([
+    ['kind', 'public.odd', 'fail'],
+    ['cursor', 'public.cached', 'fail'],
+    ['cursor', 'public.counter', 'fail'],
+    ['cursor values', 'public.by_app', 'warn'],
+    ['cursor values', 'public.log', 'warn'],
+    ['index', 'public.counter', 'warn'],
+  ]);
+  expect((await doctor(db.url, text('{ table: v }'))).checks.find(({ check }) => check === 'tables')?.found).toMatch(
+    /^RELATION_KIND: public.v is a view/,
+  );
 });
 
 test('a table that is not there, and two with one folder, fail with their hints', async () => {

@@ -136,6 +136,8 @@ testWithDebianPostgres('promoted, it is its own primary, whatever the configurat
 testWithDebianPostgres('another server is not taken for its primary', async () => {
   await withStandby(async ({ primary, standby }) => {
     const other = await stateOf();
+    await using itself = await createExporter(standby.url(), { stateUrl: primary.url(), primaryUrl: standby.url() });
+    await expect(itself.run('t')).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
     await using exporter = await createExporter(standby.url(), { stateUrl: primary.url(), primaryUrl: other.url });
     await expect(exporter.run('t')).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
   });
