@@ -130,6 +130,6 @@ const PAGE = 8192n;
 const HEADERS = [24n, 40n];
 
 /** A position behind a page's header is reached at the page's beginning: on a quiet primary no further record may come. */
-function endOfRecord(lsn: bigint): bigint {
+export function endOfRecord(lsn: bigint): bigint {
   return HEADERS.includes(lsn % PAGE) ? lsn - (lsn % PAGE) : lsn;
 }
