@@ -93,3 +93,40 @@ testWithDebianPostgres('a row frozen an age ago does not pass for one of a trans
   await slow.end();
   await client.end();
 });
+
+testWithDebianPostgres(
+  'rows frozen an age ago come with their chunk, when by then they look like new ones, too',
+  async () => {
+    await using server = await startPostgres({ binDir: debianBinDir(), settings });
+    const before = await connected(server);
+    await before.query(`create table invoice (id bigint primary key, pad text not null default repeat('x', 700),
+    updated_at timestamptz not null default now())`);
+    await before.query("insert into invoice select i, repeat('x', 700), '2001-01-01' from generate_series(1, 200) i");
+    const { rows } = await before.query('select xmin::text::int8 as x from invoice limit 1');
+    const old = BigInt(rows[0].x);
+    await before.query('vacuum freeze');
+    await before.end();
+    await server.stop();
+    setNextId(server, WRAP + old - 60n);
+    await server.start();
+    const client = await connected(server);
+    await using exporter = await createExporter(server.url(), { connections: 1 });
+    await exporter.state.status();
+    expect(await nextId(client)).toBeLessThan(WRAP + old);
+    let done = 0;
+    const outcome = await exporter.run('invoice', {
+      settings: { chunkBytes: 48 << 10 },
+      step: async (name) => {
+        if (name !== 'chunk-noted' || ++done !== 2) return;
+        await client.query('update invoice set updated_at = now() where id in (1, 200)');
+        while ((await nextId(client)) < WRAP + old + 10n) await client.query('select pg_current_xact_id()');
+      },
+    });
+    expect(done).toBeGreaterThan(3);
+    expect(outcome).toMatchObject({ rows: 199n });
+    // The run had the first version of row 1 already, and nothing of row 200.
+    expect(await exporter.run('invoice')).toMatchObject({ rows: 2n });
+    expect(new Set((await exporter.rows('invoice')).map((row) => row.id)).size).toBe(200);
+    await client.end();
+  },
+);
