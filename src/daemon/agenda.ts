@@ -82,7 +82,7 @@ export class Agenda {
     this.#clockSet(now);
     return [...this.#items.values()]
       .filter((item) => item.kind === kind && item.startedAt === null && (nextAt(item) ?? Infinity) <= now)
-      .sort((a, b) => Number(b.asked !== null) - Number(a.asked !== null) || nextAt(a)! - nextAt(b)!)
+      .sort((a, b) => nextAt(a)! - nextAt(b)!)
       .map((item) => ({
         kind,
         name: item.name,
@@ -179,6 +179,7 @@ export class Agenda {
 }
 
 function nextAt({ asked, failing, dueAt, soonAt }: Item): number | null {
+  // Before all that the clock makes due.
   if (asked) return 0;
   if (failing) return failing.retryAt;
   if (dueAt === null || soonAt === null) return dueAt ?? soonAt;

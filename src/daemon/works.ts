@@ -77,6 +77,7 @@ export class Works {
   async planTables(signal: AbortSignal): Promise<void> {
     const { source, config, log } = this.#deps;
     const { state } = config();
+    source.forget();
     const list = (client: Parameters<Parameters<Source['use']>[0]>[0]) =>
       requireVersion(client).then(() => listTables(client, state.isSource ? state.schema : null));
     // Behind a table that takes hours it would wait as long; what is known already is good enough.

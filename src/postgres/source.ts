@@ -23,7 +23,7 @@ export type ServerFacts = { version: number; moneyScale: number; trustText: bool
 const LOOK_FRESH_MS = 3_000;
 
 export class Source implements AsyncDisposable {
-  readonly types = new TypeCatalog();
+  types = new TypeCatalog();
   readonly statementTimeoutMs: number;
   readonly #pool: ConnectionPool;
   readonly #primary: Primary | null;
@@ -44,6 +44,12 @@ export class Source implements AsyncDisposable {
   /** As ConnectionPool.useIfFree(). */
   useIfFree<T>(work: (client: pg.Client) => Promise<T>, signal: AbortSignal): Promise<T | null> {
     return this.#pool.useIfFree(work, signal);
+  }
+
+  /** What was learned of the server is asked anew: a process that runs for months sees restores, upgrades and new types. */
+  forget(): void {
+    this.types = new TypeCatalog();
+    this.#facts = null;
   }
 
   /** How many connections are open. */

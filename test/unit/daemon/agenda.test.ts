@@ -161,6 +161,14 @@ describe('held, put off, hastened', () => {
     expect(agenda.view(table('a'))?.failing).toBeNull();
   });
 
+  test('so does what failed before, and its failures stay counted', () => {
+    const agenda = agendaOf('a');
+    work(agenda, 'a', failed, 101 * MINUTE, 101 * MINUTE);
+    agenda.start(table('a'), 101 * MINUTE + 10_000);
+    agenda.putOff(table('a'), 101 * MINUTE + 12_000, 1_000);
+    expect(agenda.view(table('a'))).toMatchObject({ nextAt: 101 * MINUTE + 13_000, failing: { times: 1 } });
+  });
+
   test('hastened while under way, it is due again afterwards', () => {
     const agenda = new Agenda(() => 0.5);
     const compact: Work = { kind: 'compact', name: 'a' };
