@@ -96,6 +96,7 @@ async function startPage(daemon: Daemon, board: Board, opened: Opened, context: 
     secrets: context.secrets,
     clock: Date.now,
     sourceConnections: () => source.opened,
+    oldestForeign: () => source.oldestForeignSeconds,
     spoolBytes: async () => (await engine.opened())?.spool.used() ?? null,
   };
   return startStatus(deps, context.signal);

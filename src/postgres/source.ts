@@ -29,6 +29,8 @@ export class Source implements AsyncDisposable {
   readonly #primary: Primary | null;
   #facts: Promise<ServerFacts> | null = null;
   #look: { taken: number; look: Promise<Look> } | null = null;
+  /** Age of the oldest transaction of others at the last look; null: there was none, it is hidden, or nobody has looked. */
+  oldestForeignSeconds: number | null = null;
 
   constructor(options: SourceOptions) {
     this.#pool = new ConnectionPool(options);
@@ -77,7 +79,8 @@ export class Source implements AsyncDisposable {
     const shared = { taken: now, look };
     this.#look = shared;
     look.then(
-      () => {
+      ({ clock, oldestStart }) => {
+        this.oldestForeignSeconds = oldestStart === null ? null : Number(clock - oldestStart) / 1e6;
         // A wait for a standby is no age: else the next table would wait again.
         shared.taken += performance.now() - began;
       },

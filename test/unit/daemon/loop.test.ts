@@ -122,6 +122,26 @@ test('tables that become due while a batch is under way go in another', async ()
   expect(begun.filter(({ name }) => name === 'new').map(({ at }) => at / MINUTE)).toEqual([102, 103, 104, 105]);
 });
 
+test('no more batches at once than the lane allows: what is due waits for the end of one', async () => {
+  const { clock, agenda, begun } = world({
+    tables: ['a'],
+    batches: 1,
+    does: async (_, signal) => {
+      await clock.sleep(150 * SECOND, signal);
+      return 'done';
+    },
+  });
+  await clock.runTo(101 * MINUTE);
+  const schedule = parseSchedule('@every 1m', 'UTC')!;
+  const planned = ['a', 'b'].map((name) => ({ name, schedule, lastAt: 100 * MINUTE }));
+  agenda.plan('export', planned, clock.now());
+  await clock.runTo(104 * MINUTE);
+  expect(begun.map(({ name, at }) => [name, at / SECOND - 6_060])).toEqual([
+    ['a', 0],
+    ['b', 150],
+  ]);
+});
+
 test('a failing table is tried again by itself; the log and the page say when, the others go on', async () => {
   const bad = new TidemarkError('VALUE_UNFIT', 'no place for it');
   const { clock, names, board, messages, lines } = world({
