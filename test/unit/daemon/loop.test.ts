@@ -165,6 +165,15 @@ test('a failing table is tried again by itself; the log and the page say when, t
   ]);
 });
 
+test('what fails for hours is a line less and less often', async () => {
+  const { clock, lines } = world({ tables: ['a'], does: async () => new TidemarkError('LAKE_FAILED', '503') });
+  await clock.runTo(140 * MINUTE);
+  const failures = lines.filter(({ msg }) => msg === 'failed');
+  expect(failures.length).toBeGreaterThan(38);
+  const told = failures.filter(({ level }) => level === 40).map(({ times }) => times);
+  expect(told).toEqual([1, 2, 3, 4, 5, 8, 16, 32]);
+});
+
 test('an idle day: nothing in the log, nothing on the page’s list, and no more to remember than in the beginning', async () => {
   const { clock, begun, messages, board } = world({ tables: ['a', 'b', 'c'], does: async () => 'nothing' });
   await clock.runTo(100 * MINUTE + 24 * 60 * MINUTE);
@@ -192,11 +201,29 @@ describe('the source is away', () => {
     expect(board.works().every(({ trouble, running }) => trouble === null && running === null)).toBe(true);
     expect(messages().slice(3)).toEqual(['away; nothing that needs it is begun until it is back']);
     health.source = true;
+    let backAt = 0;
+    board.subscribe(({ event }) => {
+      if (event === 'away') backAt = clock.now();
+    });
     await clock.runTo(151 * MINUTE - SECOND);
-    expect(begun.slice(before + 1).map(({ name }) => name)).toEqual(['a', 'b', 'c']);
+    expect(begun.slice(before + 1).map(({ name, at }) => [name, at])).toEqual([
+      ['a', backAt],
+      ['b', backAt],
+      ['c', backAt],
+    ]);
     expect(board.away().size).toBe(0);
     expect(messages().slice(4, 5)).toEqual(['back']);
   });
+});
+
+test('two that meet it at the same time are one', async () => {
+  const { clock, services, messages, board } = world({ tables: [], does: async () => 'done' });
+  const away = new TidemarkError('SOURCE_UNREACHABLE', 'no answer');
+  expect([services.took(away), services.took(away)]).toEqual([true, true]);
+  expect(services.took(new TidemarkError('VALUE_UNFIT', 'a row’s'))).toBe(false);
+  await clock.runTo(102 * MINUTE);
+  expect(messages()).toHaveLength(2);
+  expect(board.away().size).toBe(0);
 });
 
 test('a source that answers, and yet cannot be used, is said less and less often', async () => {
