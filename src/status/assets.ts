@@ -16,6 +16,7 @@ const TYPES = {
 const FILES: Record<string, { type: keyof typeof TYPES; from: 'page' | 'uplot' }> = {
   'page.css': { type: 'css', from: 'page' },
   'live.js': { type: 'js', from: 'page' },
+  'login.js': { type: 'js', from: 'page' },
   'charts.js': { type: 'js', from: 'page' },
   'icon.svg': { type: 'svg', from: 'page' },
   'uPlot.min.css': { type: 'css', from: 'uplot' },

@@ -6,7 +6,7 @@ import { document } from './document.ts';
 import { headline } from './headline.ts';
 import { type Html, html, type Part } from './html.ts';
 import type { LoadLine, Overview, Rank, TableLine } from './overview.ts';
-import { ago, errorText, failingBox, none, number, RANK_WORDS, runningText, took, until } from './show.ts';
+import { ago, errorText, failingBox, none, number, RANK_WORDS, rowsText, runningText, took, until } from './show.ts';
 import { topBar } from './top-bar.ts';
 
 const COLUMNS = ['Table', 'Lag', 'Last run', 'Rows', 'Late', 'Watermark', 'Staged', 'Waiting', 'Next run'];
@@ -91,7 +91,7 @@ export function tableHtml(line: TableLine, now: number): Html {
   const cell = (label: string, value: Part, kind = 'n') =>
     html`<td role="cell" class="${kind}${value === none && ' e'}" data-label="${label}">${value}</td>`;
   const waiting = staged?.waitingSince != null && formatCount(staged.waitingRows);
-  return html`<tbody role="rowgroup" id="${idOf(line)}" class="${rank}" data-find="${findText(line)}"><tr role="row"><th role="rowheader" scope="row"><span class="name">${
+  return html`<tbody role="rowgroup" id="${idOf(line)}" class="${rank}" data-find="${findText(line)}" data-news="${rank} ${lastRun?.run}"><tr role="row"><th role="rowheader" scope="row"><span class="name">${
     folder === null ? name : html`<a href="/tables/${folder}">${name}</a>`
   }</span>${rankHtml(rank)}${notes(line, now)}</th>${[
     cell('lag', ago(line.seenAt, now), 'n lag'),
@@ -154,6 +154,6 @@ export function runsHtml({ runs }: Overview, now: number): Html {
 
 function runHtml({ kind, name, at, run, outcome, rows, seconds, error }: Ended, now: number): Html {
   return html`<li class="${outcome}"><p><span class="kind">${kind}</span> <span class="name">${name}</span> <span class="right quiet">${ago(at, now)}</span></p><p class="facts">${
-    outcome === 'done' ? html`<span>${formatCount(rows)} rows</span>` : html`<span class="outcome">${outcome}</span>`
+    outcome === 'done' ? html`<span>${rowsText(rows)}</span>` : html`<span class="outcome">${outcome}</span>`
   } <span>${took(seconds * 1000)}</span>${run !== null && html` <span>run ${run}</span>`}${error !== null && html` <code class="code">${error.code}</code>`}</p></li>`;
 }

@@ -74,6 +74,8 @@ export type OverviewInput = {
   works: WorkState[];
   away: ReadonlyMap<string, Away>;
   ended: readonly Ended[];
+  /** How this process is called in leases. */
+  holder: string;
   /** As configured. */
   loads: { name: string; counts: LoadCounts | null }[];
   now: number;
@@ -94,9 +96,9 @@ export function overviewOf(input: OverviewInput): Overview {
     const name = displayName(status.table);
     const works = byName.get(name);
     byName.delete(name);
-    return tableLine(name, status, works, input.now);
+    return tableLine(name, status, works, input);
   });
-  for (const [name, works] of byName) tables.push(tableLine(name, null, works, input.now));
+  for (const [name, works] of byName) tables.push(tableLine(name, null, works, input));
   return {
     startedAt: input.startedAt,
     known: input.tables !== null,
@@ -111,7 +113,7 @@ function tableLine(
   name: string,
   status: TableStatus | null,
   works: ReadonlyMap<WorkKind, WorkState> | undefined,
-  now: number,
+  { now, holder }: Pick<OverviewInput, 'now' | 'holder'>,
 ): TableLine {
   const each = [...(works?.values() ?? [])];
   const failing = each.flatMap(failingOf);
@@ -133,7 +135,7 @@ function tableLine(
   const nextAt = works?.get('export')?.nextAt ?? null;
   const staged = status?.staged ?? null;
   const lease = status?.lease;
-  const heldBy = lease && !lease.expired && !running.some(({ kind }) => kind === 'export') ? lease.holder : null;
+  const heldBy = lease && !lease.expired && lease.holder !== holder ? lease.holder : null;
   const late = each.some((work) => overdue(work, now));
   const warnings = status === null ? [] : warningsOf(status, now);
   const paused = status?.paused ? { by: status.paused.by, at: Date.parse(status.paused.at) } : null;

@@ -25,7 +25,7 @@ export function ago(at: number | null, now: number): Html {
 /** How long until then; `now` when it is due. */
 export function until(at: number | null, now: number): Html {
   if (at === null) return none;
-  const words = at <= now ? 'now' : `in ${age(at - now)}`;
+  const words = at - now < 500 ? 'now' : `in ${age(at - now)}`;
   return html`<time datetime="${new Date(at).toISOString()}" title="${utc(at)} UTC" data-in="${at}">${words}</time>`;
 }
 
@@ -55,7 +55,7 @@ export const RANK_WORDS: Record<Rank, string> = {
 };
 
 export function runningText({ kind, since, rows }: Running, now: number): Html {
-  return html`<span class="note">${words(kind).now}${rows > 0 && ` ${formatCount(rows)} rows`}, ${ago(since, now)}</span>`;
+  return html`<span class="note">${words(kind).now}${rows > 0 && ` ${rowsText(rows)}`}, ${ago(since, now)}</span>`;
 }
 
 function words(kind: string): { now: string; fails: string } {
@@ -85,4 +85,8 @@ function cut(text: string, most: number): string {
 /** A duration; short ones are no zero. */
 export function took(ms: number): string {
   return ms < 50 ? '<0.1 s' : formatSeconds(ms / 1000);
+}
+
+export function rowsText(rows: bigint | number): string {
+  return `${formatCount(rows)} ${Number(rows) === 1 ? 'row' : 'rows'}`;
 }

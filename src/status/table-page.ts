@@ -13,7 +13,7 @@ import { type Part as Content, type Html, html } from './html.ts';
 import type { TableLine } from './overview.ts';
 import { notes, rankHtml } from './overview-page.ts';
 import type { Sample } from './sample.ts';
-import { ago, failingBox, none, number, took, until } from './show.ts';
+import { ago, failingBox, none, number, rowsText, took, until } from './show.ts';
 import type { Part, TableDetails, Version } from './table-details.ts';
 import { topBar } from './top-bar.ts';
 
@@ -89,14 +89,14 @@ ${fact(
   'Waiting for compaction',
   staged === null || staged.waiting.since === null
     ? none
-    : html`${formatCount(staged.waiting.rows)} rows for ${ago(Date.parse(staged.waiting.since), now)}`,
+    : html`${rowsText(staged.waiting.rows)} for ${ago(Date.parse(staged.waiting.since), now)}`,
 )}
 ${fact('Folder', html`<code>${status.folder}</code>`)}
 </dl>`;
 }
 
 function stored(rows: bigint, files: bigint, bytes: bigint): string {
-  return `${formatCount(rows)} rows, ${formatCount(files)} ${files === 1n ? 'file' : 'files'}, ${formatBytes(Number(bytes))}`;
+  return `${rowsText(rows)}, ${formatCount(files)} ${files === 1n ? 'file' : 'files'}, ${formatBytes(Number(bytes))}`;
 }
 
 function table(head: [string, string?][], rows: Html[]): Html {

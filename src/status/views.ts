@@ -1,5 +1,6 @@
 /** What the pages are made from, gathered once for all who look. Invariant: an overview's number changes when, and only when, its look does. */
 
+import os from 'node:os';
 import type { LoadSettings } from '../load/settings.ts';
 import type { StatusDeps } from './deps.ts';
 import { type Known, KnownTables } from './known-tables.ts';
@@ -48,6 +49,7 @@ export class Views implements Disposable {
       works: board.works(),
       away: board.away(),
       ended: board.ended(),
+      holder: `${os.hostname()} pid ${process.pid}`,
       loads: this.loads().map((load) => ({ name: load.name, counts: this.counts.get(load) })),
       now: clock(),
     });

@@ -182,7 +182,15 @@ test('no page has a script or a style of its own', async () => {
 
 test('the page’s own files are asked for again, and sent once', async () => {
   await using scene = await createStatusScene();
-  for (const name of ['page.css', 'live.js', 'charts.js', 'icon.svg', 'uPlot.min.css', 'uPlot.iife.min.js']) {
+  for (const name of [
+    'page.css',
+    'live.js',
+    'charts.js',
+    'login.js',
+    'icon.svg',
+    'uPlot.min.css',
+    'uPlot.iife.min.js',
+  ]) {
     const { status, headers } = await scene.get(`/assets/${name}`);
     expect([name, status]).toEqual([name, 200]);
     const again = await scene.get(`/assets/${name}`, { 'if-none-match': headers.get('etag')! });

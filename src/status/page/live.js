@@ -18,7 +18,7 @@
     for (const each of document.querySelectorAll('time[data-ago], time[data-in]')) {
       const { ago, in: at } = each.dataset;
       const left = Number(at) - now();
-      const text = ago === undefined ? (left <= 0 ? 'now' : `in ${age(left)}`) : age(now() - Number(ago));
+      const text = ago === undefined ? (left < 500 ? 'now' : `in ${age(left)}`) : age(now() - Number(ago));
       if (each.textContent !== text) each.textContent = text;
     }
   }
@@ -66,13 +66,14 @@
     said.classList.toggle('on', on);
   };
 
-  function replace(old, text, fresh) {
+  function replace(old, text) {
     const next = made(text);
     // Who stands on a link stays there.
     const focused = old.contains(document.activeElement) ? document.activeElement.getAttribute('href') : null;
     old.replaceWith(next);
     if (focused !== null) next.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
-    if (fresh) next.classList.add('fresh');
+    // Of a run or a failure, not of each look that found nothing.
+    if (next.dataset.news !== old.dataset.news) next.classList.add('fresh');
     return next;
   }
 
@@ -81,11 +82,11 @@
     if (update.title) document.title = `${update.title} · tidemark`;
     for (const [id, text] of Object.entries(update.parts)) {
       const old = document.getElementById(id);
-      if (old) replace(old, text, false);
+      if (old) replace(old, text);
     }
     for (const [id, text] of Object.entries(update.lines)) {
       const old = document.getElementById(id);
-      if (old) replace(old, text, true);
+      if (old) replace(old, text);
       else lines.append(made(text));
     }
     if (update.order) {

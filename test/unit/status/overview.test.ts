@@ -42,7 +42,15 @@ const trouble = (since: number) => ({
 });
 
 function overview(more: Partial<OverviewInput> = {}): Overview {
-  const nothing = { startedAt: NOW - 60_000, tables: [], works: [], away: new Map(), ended: [], loads: [] };
+  const nothing = {
+    startedAt: NOW - 60_000,
+    tables: [],
+    works: [],
+    away: new Map(),
+    ended: [],
+    loads: [],
+    holder: 'me pid 1',
+  };
   return overviewOf({ ...nothing, now: NOW, ...more });
 }
 
@@ -92,13 +100,11 @@ test('a table that was never exported is there by what the daemon knows', () => 
 
 test('a lease is told when somebody else has it', () => {
   const lease = { holder: 'laptop pid 7', acquiredAt: iso(NOW), expiresAt: iso(NOW + 60_000), expired: false };
-  const held = overview({ tables: [table('a', { lease })], works: [work('a')] });
-  expect(held.tables[0]).toMatchObject({ rank: 'held', heldBy: 'laptop pid 7' });
-  const ours = overview({
-    tables: [table('a', { lease })],
-    works: [work('a', { running: { since: NOW, rows: 0, bytes: 0 } })],
-  });
-  expect(ours.tables[0]).toMatchObject({ rank: 'running', heldBy: null });
+  const held = (more: Partial<typeof lease>) =>
+    overview({ tables: [table('a', { lease: { ...lease, ...more } })] }).tables[0];
+  expect(held({})).toMatchObject({ rank: 'held', heldBy: 'laptop pid 7' });
+  expect(held({ holder: 'me pid 1' })).toMatchObject({ rank: 'well', heldBy: null });
+  expect(held({ expired: true })).toMatchObject({ rank: 'well', heldBy: null });
 });
 
 test('the headline says what is wrong, the worst first', () => {
