@@ -133,7 +133,8 @@ function lazyEngine(config: Config, lake: Lake, context: CommandContext): LazyEn
       });
       return opening;
     },
-    opened: async () => opening,
+    // Of no use to whoever only asks how much lies there.
+    opened: async () => (await opening?.catch(() => null)) ?? null,
     async [Symbol.asyncDispose]() {
       await (await opening?.catch(() => null))?.[Symbol.asyncDispose]();
     },

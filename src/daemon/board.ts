@@ -89,7 +89,7 @@ export class Board {
     return this.#samples;
   }
 
-  /** By `source`, `state`, `lake`, or `load <name>`. */
+  /** By `source`, `state`, `lake`, or `load <name>`; by `tables` what is wrong with that part of the configuration. */
   away(): ReadonlyMap<string, Away> {
     return this.#away;
   }

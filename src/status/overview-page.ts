@@ -70,7 +70,7 @@ export function headHtml(overview: Overview, now: number): Html {
   } <span>${running} running</span> <span>up ${ago(overview.startedAt, now)}</span></p>
 ${overview.away.map(
   ({ service, since, error }) =>
-    html`<div class="trouble"><p><strong>${service}</strong> cannot be reached for ${ago(since, now)}</p>${errorText(error)}</div>`,
+    html`<div class="trouble"><p><strong>${service}</strong>${service === 'tables' ? ': wrong' : ' cannot be reached'} for ${ago(since, now)}</p>${errorText(error)}</div>`,
 )}
 </section>`;
 }
