@@ -14,7 +14,7 @@ export function headline({ away, tables, loads, known }: Overview): {
   const late = tables.filter(({ rank }) => rank === 'late').length + loads.filter(({ rank }) => rank === 'late').length;
   const warned = tables.filter(({ rank }) => rank === 'warning').length;
   const bad = [
-    ...away.map(({ service }) => (service === 'tables' ? 'a mistake under tables:' : `${service} is away`)),
+    ...away.map(({ service }) => (service === 'tables' ? 'a mistake in the tables' : `${service} is away`)),
     ...(failing > 0 ? [`${counted(failing, 'table')} failing`] : []),
     ...(failingLoads > 0 ? [`${counted(failingLoads, 'load')} failing`] : []),
   ];
