@@ -1,12 +1,13 @@
 /** An export of two tables in the world of mark-world.ts, step by step, by the project's own rules for the mark. */
 
 import { CarriedIds } from '../../src/export/carried-ids.ts';
+import { type Choice, chooseRows } from '../../src/export/choose-rows.ts';
 import { nextMark } from '../../src/export/next-mark.ts';
 import { complement, contains, rangesOf } from '../../src/model/id-ranges.ts';
 import type { Mark } from '../../src/model/mark.ts';
 import { coveredValue } from '../../src/model/trail.ts';
 import type { Look } from '../../src/postgres/look.ts';
-import type { Version, World, WorldSnapshot } from './mark-world.ts';
+import { TABLES, type Version, type World, type WorldSnapshot } from './mark-world.ts';
 
 /** A rule left out, to see what it is there for. */
 export type Weakness =
@@ -19,10 +20,8 @@ export type Weakness =
   | 'seen set forgotten'
   | 'subtransactions called finished'
   | 'no cut to the second'
-  | 'counted by ids';
-
-const TABLES = 2;
-const tableOf = (row: number) => row % TABLES;
+  | 'counted by ids'
+  | 'partitions ignored';
 
 type Phase = 'clock' | 'activity' | 'prepared' | 'finished' | 'snapshot' | 'copied';
 
@@ -86,6 +85,11 @@ export class ModelExporter {
     }
   }
 
+  /** Its lock is on the table between the snapshot and the end of the copy. */
+  get isReading(): boolean {
+    return this.#phase === 'copied';
+  }
+
   /** The process dies: nothing of the run counts. */
   crash(): void {
     this.#phase = 'clock';
@@ -116,27 +120,37 @@ export class ModelExporter {
 
   #commit(snapshot: WorldSnapshot): void {
     const previous = this.marks[this.#table];
-    const visible = this.#world.visible(snapshot, (row) => tableOf(row) === this.#table);
-    const rows = visible.filter((version) => this.#isWanted(version, previous));
+    const leaves = this.#world.leaves(this.#table);
+    const choice = chooseRows({
+      previous,
+      full: false,
+      leaves: this.#weakness === 'partitions ignored' ? (previous?.leaves ?? leaves) : leaves,
+      history: { system: 's', timeline: 1, lsn: null, xmax: snapshot.xmax },
+      at: snapshot.at,
+      hasCursor: true,
+      counts: this.#world.counted,
+    });
+    const visible = this.#world.visible(snapshot, this.#table);
+    const rows = visible.filter((version) => this.#isChosen(version, choice));
     for (const { number } of rows) this.#exported.set(number, (this.#exported.get(number) ?? 0) + 1);
     for (const version of visible) {
       const times = this.#exported.get(version.number) ?? 0;
       if (times !== 1) throw new Error(`row ${version.row}, version ${version.number}: exported ${times} times`);
     }
     const mark = nextMark({
-      previous,
+      previous: choice.base,
       look: this.#look,
       snapshot,
       carried: this.#carried(rows, snapshot).filter((id) => !this.#world.isRunning(id)),
-      watermark: String(rows.reduce((most, { cursor }) => (cursor! > most ? cursor! : most), watermarkOf(previous))),
+      watermark: String(rows.reduce((most, { cursor }) => (cursor! > most ? cursor! : most), watermarkOf(choice.base))),
       lateMs: 3_600_000,
       marginMs: 0,
-      leaves: null,
-      history: null,
-      doubt: null,
-      step: this.#world.counted ? { at: snapshot.at, value: this.#counted(rows, previous) } : null,
+      leaves,
+      history: choice.history,
+      doubt: choice.doubt,
+      step: this.#world.counted ? { at: snapshot.at, value: this.#counted(rows, choice.base) } : null,
     });
-    this.#runs[this.#table].push({ xmax: snapshot.xmax, watermark: this.#counted(rows, previous) });
+    this.#runs[this.#table].push({ xmax: snapshot.xmax, watermark: this.#counted(rows, choice.base) });
     if (this.#weakness === 'activity after the snapshot') mark.floor = this.#lateFloor(mark.floor);
     if (this.#weakness === 'seen set forgotten') mark.seen = [];
     this.#check(previous, mark);
@@ -152,6 +166,13 @@ export class ModelExporter {
   #lowestCount(since: Mark): bigint {
     if (this.#weakness !== 'counted by ids') return coveredValue(since.trail, since.floor) ?? 0n;
     return this.#runs[this.#table].findLast(({ xmax }) => xmax <= since.xmin)?.watermark ?? 0n;
+  }
+
+  #isChosen(version: Version, { since, apart }: Choice): boolean {
+    const oid = this.#world.leafOf(version.row);
+    const rule = apart.find(({ leaf }) => leaf.oid === oid)?.rule;
+    if (since === null || rule === 'all') return true;
+    return this.#isWanted(version, rule === 'ids' ? { ...since, floor: null } : since);
   }
 
   #isWanted({ id, cursor }: Version, since: Mark | null): boolean {

@@ -3,6 +3,8 @@
  * Invariant: a row is written by one transaction at a time, and what its last committed version is depends on the snapshot alone.
  */
 
+import type { Leaf } from '../../src/model/mark.ts';
+
 export type Version = { row: number; number: number; id: bigint; cursor: bigint | null; deleted: boolean };
 
 /** `ids`: all that are lost when the level is rolled back to. */
@@ -12,6 +14,13 @@ type Transaction = { now: bigint; levels: Level[]; drawn: bigint | null };
 type Session = { transaction: Transaction | null; message: bigint | null };
 
 export type WorldSnapshot = { xmin: bigint; xmax: bigint; running: bigint[]; at: bigint; commits: number };
+
+/** Tables, and how many rows they have together at first. */
+export const TABLES = 2;
+export const ROWS = 6;
+
+/** A partition; `table` null: it is not attached to one yet. */
+type Held = { leaf: Leaf; table: number | null; rows: number[] };
 
 export const SESSIONS = 6;
 /** Its activity cannot be seen when the world is `hidden`. */
@@ -44,6 +53,13 @@ export class World {
   readonly #sessions: Session[] = Array.from({ length: SESSIONS }, () => ({ transaction: null, message: null }));
   readonly #prepared: Transaction[] = [];
   readonly #rows = new Map<number, Version[]>();
+  #held: Held[] = Array.from({ length: TABLES }, (_, table) => ({
+    leaf: { oid: table + 1, filenode: table + 1 },
+    table,
+    rows: Array.from({ length: ROWS }, (_, row) => row).filter((row) => row % TABLES === table),
+  }));
+  #lastOid = TABLES;
+  #lastRow = ROWS;
 
   constructor(options: { hidden: boolean; precision: 0 | 6; counted?: boolean }) {
     this.counted = options.counted ?? false;
@@ -87,7 +103,9 @@ export class World {
   }
 
   /** Outside of a transaction it is one of its own. */
-  write(session: number, row: number, how: 'now' | 'null' | 'delete'): void {
+  write(session: number, which: number, how: 'now' | 'null' | 'delete'): void {
+    const rows = this.#held.flatMap(({ table, rows }) => (table === null ? [] : rows));
+    const row = rows[which % rows.length];
     const alone = this.#sessions[session].transaction === null;
     const transaction = this.begin(session);
     const id = this.#idOf(transaction);
@@ -189,12 +207,72 @@ export class World {
   }
 
   /** What the snapshot sees of the rows. */
-  visible({ commits }: WorldSnapshot, isOurs: (row: number) => boolean): Version[] {
-    return [...this.#rows].flatMap(([row, versions]) => {
-      if (!isOurs(row)) return [];
+  visible({ commits }: WorldSnapshot, table: number): Version[] {
+    const ours = this.#held.flatMap((held) => (held.table === table ? held.rows : []));
+    return ours.flatMap((row) => {
+      const versions = this.#rows.get(row) ?? [];
       const last = versions.findLast(({ id }) => (this.#committedAt.get(id) ?? Number.POSITIVE_INFINITY) <= commits);
       return last && !last.deleted ? [last] : [];
     });
+  }
+
+  leaves(table: number): Leaf[] {
+    return this.#held.flatMap((held) => (held.table === table ? [held.leaf] : []));
+  }
+
+  leafOf(row: number): number {
+    return this.#held.find(({ rows }) => rows.includes(row))!.leaf.oid;
+  }
+
+  /** A table of its own with a row whose cursor is old. */
+  spare(): void {
+    this.#held.push(this.#made(null));
+  }
+
+  attach(table: number): void {
+    const spare = this.#held.find((held) => held.table === null);
+    if (spare) spare.table = table;
+  }
+
+  /** `moved`: every row is as it was (VACUUM FULL); `altered`: each is a new version with the cursor that it had. */
+  rewrite(which: number, how: 'moved' | 'altered'): void {
+    const held = this.#held[which % this.#held.length];
+    if (this.#isLocked(held)) return;
+    held.leaf = { ...held.leaf, filenode: ++this.#lastOid };
+    if (how === 'moved') return;
+    const id = this.#alone();
+    for (const row of held.rows) {
+      const versions = this.#rows.get(row) ?? [];
+      const last = versions.findLast((version) => this.#committedAt.has(version.id));
+      if (last && !last.deleted) versions.push({ ...last, number: this.#numbers++, id });
+    }
+  }
+
+  /** Dropped and made again under its name. */
+  recreate(table: number): void {
+    const old = this.#held.filter((held) => held.table === table);
+    if (old.some((held) => this.#isLocked(held))) return;
+    this.#held = [...this.#held.filter((held) => held.table !== table), this.#made(table)];
+  }
+
+  #made(table: number | null): Held {
+    const row = this.#lastRow++;
+    const cursor = this.counted ? 0n : this.clock - 3_600_000_000n;
+    this.#rows.set(row, [{ row, number: this.#numbers++, id: this.#alone(), cursor, deleted: false }]);
+    const oid = ++this.#lastOid;
+    return { leaf: { oid, filenode: oid }, table, rows: [row] };
+  }
+
+  #isLocked({ rows }: Held): boolean {
+    return rows.some((row) => this.#rows.get(row)?.some(({ id }) => this.#running.has(id)));
+  }
+
+  /** The id of a transaction that is over at once. */
+  #alone(): bigint {
+    const id = this.#nextId;
+    this.#nextId = after(id);
+    this.#end([id], true);
+    return id;
   }
 
   /** Everybody commits and goes. */

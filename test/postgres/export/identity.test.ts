@@ -120,9 +120,11 @@ describe('a partitioned table', () => {
 
   test('a partition that is attached comes whole, with what changed elsewhere, once', async () => {
     await attach();
+    // One that the rule for the other partitions would bring, too.
+    await db.query('insert into t values (202, 0)');
     await db.query('update t set updated_at = now() where id = 98');
-    expect(await exporter.run('t')).toMatchObject({ state: 'committed', rows: 3n });
-    expect(await newIds()).toEqual([98, 200, 201]);
+    expect(await exporter.run('t')).toMatchObject({ state: 'committed', rows: 4n });
+    expect(await newIds()).toEqual([98, 200, 201, 202]);
     expect(await lastRunIsFull()).toBe(false);
     expect(await exporter.run('t')).toMatchObject({ state: 'nothing' });
   });
@@ -202,4 +204,18 @@ test('children of an inheritance parent come as its partitions do', async () => 
   expect(await exporter.run('t')).toMatchObject({ rows: 1n });
   expect(await newIds()).toEqual([2]);
   expect(await exporter.run('t')).toMatchObject({ state: 'nothing' });
+});
+
+test('a child comes whole, and alone, also for a role that may read the parent only', async () => {
+  await db.query('create table t (id int primary key, updated_at timestamptz not null default now())');
+  await db.query(`insert into t values (1, ${OLD}); create table child (like t); insert into child values (2, ${OLD})`);
+  const role = await db.role();
+  await db.query(`grant select on t to ${role.name}`);
+  await using others = await createExporter(role.url, { stateUrl: db.url, lakeDir: exporter.lakeDir });
+  await others.run('t');
+  await others.run('t');
+  await newIds();
+  await db.query('alter table child inherit t');
+  expect(await others.run('t')).toMatchObject({ rows: 1n });
+  expect(await newIds()).toEqual([2]);
 });
