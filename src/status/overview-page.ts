@@ -116,8 +116,11 @@ export function rankHtml(rank: Rank): Html {
 }
 
 /** What goes on, and what one should know. */
-export function notes({ running, paused, heldBy, warnings }: TableLine, now: number): Html {
+export function notes({ running, paused, heldBy, chunks, warnings }: TableLine, now: number): Html {
   return html`${running.map((each) => runningText(each, now))}${
+    chunks !== null &&
+    html`<span class="note">run ${chunks.run}: ${formatCount(chunks.done)} of ${formatCount(chunks.of)} chunks</span>`
+  }${
     paused !== null && html`<span class="note">paused by ${paused.by}, ${ago(paused.at, now)}</span>`
   }${heldBy !== null && html`<span class="note">held by ${heldBy}</span>`}${warnings.map((each) => html`<span class="note">${each}</span>`)}`;
 }

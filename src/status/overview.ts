@@ -40,6 +40,8 @@ export type TableLine = {
   warnings: string[];
   paused: { by: string; at: number } | null;
   heldBy: string | null;
+  /** Of a large run that is not finished. */
+  chunks: { run: string; done: number; of: number } | null;
   staged: { version: bigint | null; waitingRows: bigint; waitingSince: number | null } | null;
   running: Running[];
   /** The export's and the compaction's. */
@@ -158,6 +160,7 @@ function tableLine(
     warnings,
     paused,
     heldBy,
+    chunks: status?.chunks ? { ...status.chunks, run: String(status.chunks.run) } : null,
     staged: staged && {
       version: staged.version,
       waitingRows: staged.waiting.rows,
