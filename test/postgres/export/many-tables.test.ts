@@ -119,6 +119,22 @@ test('one that fails does not take the others with it, and says itself what is w
   ]);
 });
 
+test('a connection that breaks off during a look costs one table its run at most', async () => {
+  const tables = names.map((name) =>
+    tableSettings(name, name === 'b' ? { where: 'pg_terminate_backend(pg_backend_pid())' } : {}),
+  );
+  await all();
+  await db.query('insert into b values (4)');
+  const results = await all({ tables });
+  expect(results.map((result) => `${result.said} ${result.error ?? ''}`.trim()).sort()).toEqual([
+    'a nothing',
+    'b failed SOURCE_LOST',
+    'c nothing',
+    'd nothing',
+    'e nothing',
+  ]);
+});
+
 test('one that is locked holds nobody up', async () => {
   await all();
   await db.query('insert into e values (4)');
