@@ -15,6 +15,7 @@ import { type Contender, duckdb, psql, tidemark, tidemarkFolder } from './conten
 import { createLineitem } from './lineitem.ts';
 import { changedRows, idleTables, startUp } from './small-runs.ts';
 import { createDocuments, createWide } from './tables.ts';
+import { ways } from './ways.ts';
 
 const { values } = parseArgs({
   options: {
@@ -56,6 +57,11 @@ if (wanted('small')) {
       rounds,
     ),
   );
+}
+if (wanted('ways')) {
+  const table = 'lineitem_large';
+  if (!wanted('lineitem') && !wanted('small')) await createLineitem(client, table, large);
+  sections.push(...(await ways({ root, url, dataDir: server.dataDir, client, table, rounds })));
 }
 if (wanted('idle')) sections.push(await idleTables(client, root, url, rounds));
 if (wanted('start')) sections.push(await startUp(rounds));

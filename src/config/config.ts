@@ -22,6 +22,7 @@ export type Defaults = {
   marginMs: number;
   fileBytes: number;
   chunkBytes: number;
+  readers: number;
   compression: 'zstd' | 'gzip' | 'none';
   leaseMs: number;
   retentionMs: number;
@@ -54,6 +55,7 @@ export type TableEntry = {
   late?: number;
   margin?: number;
   file_size?: number;
+  readers?: number;
   compression?: 'zstd' | 'gzip' | 'none';
   lease?: number;
   merge?: 'rewrite' | 'vectors';

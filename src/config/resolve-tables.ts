@@ -107,6 +107,7 @@ function settingsOf(table: KnownTable, all: Applied[], defaults: Defaults): Tabl
     marginMs: entry.margin ?? defaults.marginMs,
     fileBytes: entry.file_size ?? defaults.fileBytes,
     chunkBytes: defaults.chunkBytes,
+    readers: entry.readers ?? defaults.readers,
     compression: entry.compression ?? defaults.compression,
     leaseMs: defaults.leaseMs,
     merge: entry.merge ?? defaults.merge,

@@ -1,7 +1,7 @@
 /** The keys of an entry of `tables:`. */
 
 import { z } from 'zod';
-import { duration, flag, keys, size, text, timezone } from './fields.ts';
+import { count, duration, flag, keys, size, text, timezone } from './fields.ts';
 import { tableSchedules } from './schema-schedule.ts';
 
 const COMPRESSIONS = ['zstd', 'gzip', 'none'] as const;
@@ -70,6 +70,7 @@ export const tableEntry = keys({
   late: duration().optional().describe('As in defaults, for this table.'),
   margin: duration().optional().describe('As in defaults, for this table.'),
   file_size: size('1MB').optional().describe('As in defaults, for this table.'),
+  readers: count(1, 64).optional().describe('As in defaults, for this table.'),
   compression: z.enum(COMPRESSIONS).optional().describe('As in defaults, for this table.'),
   merge: z.enum(MERGES).optional().describe('As in defaults, for this table.'),
   schedule: tableSchedules.optional().describe('Of this table, where it differs from the others.'),
@@ -83,6 +84,9 @@ export const defaults = keys({
   margin: duration().optional().describe("How far the server's clock may step back."),
   file_size: size('1MB').optional().describe('About how large a raw file gets.'),
   chunk: size('1MB').optional().describe('About how much of a large table one statement of a first export reads.'),
+  readers: count(1, 64)
+    .optional()
+    .describe('Connections that read one table at once, where it is read whole and so many are free.'),
   compression: z.enum(COMPRESSIONS).optional().describe('Of the raw files.'),
   lease: duration('5s').optional().describe('How long a process that died keeps a table from the others.'),
   retention: duration().optional().describe('How long files that nothing refers to are kept.'),

@@ -53,6 +53,7 @@ export function toConfig(parsed: ParsedConfig, file: string): Config {
       marginMs: defaults.margin ?? 10_000,
       fileBytes: defaults.file_size ?? 128 * 2 ** 20,
       chunkBytes: defaults.chunk ?? 5 * 2 ** 30,
+      readers: defaults.readers ?? 1,
       compression: defaults.compression ?? 'zstd',
       leaseMs: defaults.lease ?? 60_000,
       retentionMs: defaults.retention ?? 7 * DAY,

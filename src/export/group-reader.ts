@@ -38,7 +38,8 @@ export class GroupReader implements CopySink, BatchSink {
   readonly #ids: CarriedIds;
   readonly #limits: GroupLimits;
   readonly #onGroup: (group: RowGroup) => void;
-  readonly #tuples: TupleBatches;
+  /** Null: between two COPYs. */
+  #tuples: TupleBatches | null;
   readonly #checks: RowChecks | null;
   readonly unfit: UnfitCounts = {};
   rows = 0n;
@@ -77,11 +78,12 @@ export class GroupReader implements CopySink, BatchSink {
   copyData(bytes: Buffer, view: DataView, start: number, end: number): void {
     this.bytes += end - start;
     this.#groupBytes += end - start;
+    this.#tuples ??= new TupleBatches(this.#plan.columns.length + 1, this);
     this.#tuples.copyData(bytes, view, start, end);
   }
 
   chunkEnd(): void {
-    this.#tuples.chunkEnd();
+    this.#tuples?.chunkEnd();
   }
 
   room(): number {
@@ -102,11 +104,21 @@ export class GroupReader implements CopySink, BatchSink {
     if (this.#groupRows >= this.#limits.rows || this.#groupBytes >= this.#limits.bytes) this.#flush();
   }
 
+  /** Makes ready for the rows of another COPY, which go on in the same group. Throws SOURCE_FAILED as finish() does. */
+  nextCopy(): void {
+    this.#mustBeComplete();
+    this.#tuples = null;
+  }
+
   /** Hands over the last group. Throws SOURCE_FAILED when the COPY's trailer never came. */
   finish(): void {
-    if (!this.#tuples.complete)
-      throw new TidemarkError('SOURCE_FAILED', 'the COPY ended before its end', { table: this.#table });
+    this.#mustBeComplete();
     this.#flush();
+  }
+
+  #mustBeComplete(): void {
+    if (this.#tuples && !this.#tuples.complete)
+      throw new TidemarkError('SOURCE_FAILED', 'the COPY ended before its end', { table: this.#table });
   }
 
   #flush(): void {

@@ -47,7 +47,7 @@ export async function repeatRange(
     const copied = await copyRows(
       client,
       work,
-      { plan, snapshot, finished: [], rows, trustText: facts.trustText, groups: deps.groups },
+      { plan, snapshot, finished: [], rows, trustText: facts.trustText, groups: deps.groups, source },
       writer,
       signal,
     );

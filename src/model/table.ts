@@ -50,6 +50,8 @@ export type TableSettings = {
   fileBytes: number;
   /** A full run of a table that is larger goes in chunks of about this size. */
   chunkBytes: number;
+  /** Connections that read the table at once, where it is read whole and so many are free. */
+  readers: number;
   compression: 'zstd' | 'gzip' | 'none';
   leaseMs: number;
   /** How changes get into the staged table: files that hold changed rows are written anew, or the rows are marked in deletion vectors. */

@@ -56,6 +56,7 @@ export function tableSettings(table: string, settings: Partial<TableSettings> = 
     marginMs: 100,
     fileBytes: 128 << 20,
     chunkBytes: 5 * 2 ** 30,
+    readers: 1,
     compression: 'zstd',
     leaseMs: 60_000,
     merge: 'rewrite',

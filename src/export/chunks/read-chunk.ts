@@ -39,7 +39,15 @@ export async function readChunk(
     // A partition that was attached since is new to the mark: the next run takes it whole.
     ...(alone ? {} : { onlyLeaves: leaves }),
   };
-  const given = { plan: columns, snapshot, finished: mark.seen, rows, trustText, groups: deps.groups };
+  const given = {
+    plan: columns,
+    snapshot,
+    finished: mark.seen,
+    rows,
+    trustText,
+    groups: deps.groups,
+    source: deps.source,
+  };
   const copied = await copyRows(client, work, given, writer, signal);
   await client.query('commit');
   return { ...copied, gone: goneLeaves(mark, snapshot) };

@@ -5,7 +5,7 @@
 
 import { TidemarkError } from '../../model/error.ts';
 import type { Mark } from '../../model/mark.ts';
-import type { Broken, NotedChunk, RawFile, UnfitCounts, WrittenColumn } from '../../model/run.ts';
+import type { Broken, RawFile, UnfitCounts, WrittenColumn } from '../../model/run.ts';
 import { displayName } from '../../model/table.ts';
 import { parseInstant } from '../../postgres/render.ts';
 import { writtenColumns } from '../column-plan.ts';
@@ -13,6 +13,7 @@ import { openWriter } from '../open-writer.ts';
 import type { PlannedRun, RawWriter } from '../raw-writer.ts';
 import { discardRun } from '../recover.ts';
 import { mergeBroken } from '../row-checks.ts';
+import { addedUp } from '../unfit-counts.ts';
 import type { ExportDeps, TableWork } from '../work.ts';
 import { beginRun, goOn, type OpenRun } from './open-run.ts';
 import { readAll } from './read-all.ts';
@@ -107,7 +108,7 @@ async function finished(deps: ExportDeps, work: TableWork, run: OpenRun, signal:
     columns: writtenColumns(columns),
     rows: noted.reduce((sum, { rows }) => sum + rows, 0n),
     lateRows: 0n,
-    unfit: addedUp(noted),
+    unfit: addedUp(noted.map(({ unfit }) => unfit)),
     broken: mergeBroken(noted.map(({ broken }) => broken ?? [])),
   };
 }
@@ -118,19 +119,6 @@ function greatest(texts: (string | null)[]): string | null {
   let found: string | null = null;
   for (const text of texts) if (text !== null && (found === null || value(text) > value(found))) found = text;
   return found;
-}
-
-function addedUp(noted: NotedChunk[]): UnfitCounts {
-  const sum: UnfitCounts = {};
-  for (const { unfit } of noted) {
-    for (const [column, counts] of Object.entries(unfit)) {
-      const all = sum[column] ?? {};
-      sum[column] = all;
-      for (const [what, count] of Object.entries(counts) as ['null' | 'text', number][])
-        all[what] = (all[what] ?? 0) + count;
-    }
-  }
-  return sum;
 }
 
 function changedTooOften(table: string, cause: TableChanged): TidemarkError {

@@ -37,6 +37,7 @@ test('defaults', () => {
       marginMs: 10_000,
       fileBytes: 128 * 1024 ** 2,
       chunkBytes: 5 * 1024 ** 3,
+      readers: 1,
       compression: 'zstd',
       leaseMs: 60_000,
       retentionMs: 7 * 86_400_000,
