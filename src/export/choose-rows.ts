@@ -4,6 +4,7 @@
  * partitions that were there when it was set and were not written anew since.
  */
 
+import { historyChange } from '../model/history.ts';
 import type { History, Leaf, Mark } from '../model/mark.ts';
 import type { LeafChoice } from '../postgres/changed-rows.ts';
 
@@ -98,15 +99,4 @@ function isReplaced(before: Leaf[] | null, now: Leaf[]): boolean {
   if (before === null || now.length === 0) return false;
   const known = new Set(before.map(({ oid }) => oid));
   return !now.some(({ oid }) => known.has(oid));
-}
-
-/** In a few words what shows that ids mean something else now; null: nothing does. */
-export function historyChange(before: History, now: History): string | null {
-  const differs = <T>(a: T | null, b: T | null) => a !== null && b !== null && a !== b;
-  if (differs(before.system, now.system)) return 'the source is another system';
-  // Before the positions: a standby that was promoted has both.
-  if (differs(before.timeline, now.timeline))
-    return `the source is on timeline ${now.timeline} instead of ${before.timeline}`;
-  if (before.lsn !== null && now.lsn !== null && now.lsn < before.lsn) return 'the position in the WAL went back';
-  return now.xmax < before.xmax ? 'transaction ids went back' : null;
 }

@@ -140,7 +140,7 @@ async function lookOnce<T>(
   history: HistoryAsks,
   signal: AbortSignal,
 ): Promise<Found<T>[]> {
-  const look = await source.look(client, batch[0].mark.seen, now(), signal);
+  const look = await source.look(client, batch[0].mark, now(), signal);
   const tables = batch.map(({ table, plan, mark }) => ({
     name: table.name,
     oid: table.oid,

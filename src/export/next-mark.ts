@@ -1,14 +1,16 @@
 /** The mark that a run leaves, from what it saw. Pure. The rules and the failure behind each: docs/how-it-works.md. */
 
+import { TidemarkError } from '../model/error.ts';
+import { historyChange } from '../model/history.ts';
 import { atOrAbove, normalize, rangesOf } from '../model/id-ranges.ts';
-import type { Mark, Micros } from '../model/mark.ts';
+import type { History, Mark, Micros } from '../model/mark.ts';
 import { nextTrail, type Step } from '../model/trail.ts';
 import type { Look } from '../postgres/look.ts';
 
 export type RunFacts = {
   /** What the run began from; null: nothing, or ids of another history. */
   previous: Mark | null;
-  look: Pick<Look, 'clock' | 'oldestStart' | 'hidden' | 'prepared' | 'finished'>;
+  look: Look;
   snapshot: { xmin: bigint; at: Micros };
   /** Ids at or above the snapshot's xmin that this run's rows carried, less those that were still running. */
   carried: Iterable<bigint>;
@@ -24,8 +26,10 @@ export type RunFacts = {
   step?: Step | null;
 };
 
+/** Throws SOURCE_LOST when the look was one at another server than the snapshot's. */
 export function nextMark(facts: RunFacts): Mark {
   const { previous, look, snapshot } = facts;
+  requireSameServer(look.history, facts.history);
   const xmin = previous && previous.xmin > snapshot.xmin ? previous.xmin : snapshot.xmin;
   const prepared = look.prepared.map((id) => ({ id, floor: preparedFloor(id, previous) }));
   const floor = nextFloor(facts, prepared);
@@ -41,6 +45,15 @@ export function nextMark(facts: RunFacts): Mark {
     doubt: facts.doubt,
     trail: nextTrail(previous?.trail ?? [], facts.step ?? null, floor),
   };
+}
+
+// A look is shared for seconds: a name, a proxy or a pooler may have led to another server since.
+function requireSameServer(looked: History, history: History | null): void {
+  const change = history && historyChange(looked, history);
+  if (!change) return;
+  throw new TidemarkError('SOURCE_LOST', `the source became another server while the run began: ${change}`, {
+    hint: 'nothing is lost: the next run goes on from the last mark',
+  });
 }
 
 /**

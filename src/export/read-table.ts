@@ -50,7 +50,7 @@ export async function readTable(
   // Before a connection is taken: one on which something failed is closed, and a wrong configuration is no reason for that.
   const expected = planOf(work.table);
   return source.use(async (client) => {
-    const look = await source.look(client, previous?.seen ?? [], deps.now(), signal);
+    const look = await source.look(client, previous, deps.now(), signal);
     await deps.step('looked');
     const snapshot = await openSnapshot(client, work.table, source.statementTimeoutMs, facts.history);
     const table = await currentTable(deps, client, work, snapshot);

@@ -5,8 +5,10 @@
 
 import { sql } from 'kysely';
 import type pg from 'pg';
+import { seenHere } from '../model/history.ts';
 import { complement, parseRanges } from '../model/id-ranges.ts';
-import type { IdRange, Micros } from '../model/mark.ts';
+import type { History, IdRange, Mark, Micros } from '../model/mark.ts';
+import { type HistoryAsks, historyColumns, parseHistory } from './history.ts';
 import { epochMicros, rowsOf } from './query.ts';
 
 /** What is under way. */
@@ -24,27 +26,32 @@ export type Activity = {
 export type Look = Activity & {
   /** Ids that were finished, among those that a mark may have to remember. */
   finished: IdRange[];
+  /** Of the server that was looked at, whose snapshot is taken later. */
+  history: History;
 };
+
+/** A mark at hand, whose ids need not be asked for again; `asks`: by what its history is compared. */
+export type Seen = { mark: Pick<Mark, 'seen' | 'history'> | null; asks: HistoryAsks };
 
 /** At most so many ids are asked one by one (50,000 take 14 ms); the rest stay open and are carried by their rows. */
 const ASK_AT_MOST = 2_000_000n;
 
 /**
- * `ours`: process ids of our own backends, this client's among them. `seen`: the ids that the marks at hand have seen, which are known to be finished.
+ * `ours`: process ids of our own backends, this client's among them. `seen`: a mark at hand, whose seen ids are known to be finished.
  */
-export async function lookAtActivity(client: pg.ClientBase, ours: number[], seen: IdRange[]): Promise<Look> {
-  return { ...(await readActivity(client, ours)), finished: await finishedIds(client, seen) };
+export async function lookAtActivity(client: pg.ClientBase, ours: number[], seen: Seen): Promise<Look> {
+  return { ...(await readActivity(client, ours)), ...(await finishedIds(client, seen)) };
 }
 
 /** A standby's look: its primary's activity, once the standby has replayed what was committed before. */
 export async function lookFromStandby(
   client: pg.ClientBase,
   primary: (standby: pg.ClientBase) => Promise<Activity>,
-  seen: IdRange[],
+  seen: Seen,
 ): Promise<Look> {
   const activity = await primary(client);
   // Of the standby: an id that is finished on the primary alone would count as exported, and its rows cannot be seen yet.
-  return { ...activity, finished: await finishedIds(client, seen) };
+  return { ...activity, ...(await finishedIds(client, seen)) };
 }
 
 /** Outside of a transaction. `ours`: process ids that do not count. */
@@ -87,13 +94,16 @@ export async function readActivity(client: pg.ClientBase, ours: number[]): Promi
 }
 
 /** pg_xact_status, not pg_visible_in_snapshot: the latter calls subtransactions of an open transaction visible. */
-async function finishedIds(client: pg.ClientBase, seen: IdRange[]): Promise<IdRange[]> {
-  const [{ xmin, xmax }] = await rowsOf(
+async function finishedIds(client: pg.ClientBase, { mark, asks }: Seen): Promise<Pick<Look, 'finished' | 'history'>> {
+  const [{ xmin, xmax, ...told }] = await rowsOf(
     client,
-    sql<{ xmin: string; xmax: string }>`
-      select pg_catalog.pg_snapshot_xmin(s)::text as xmin, pg_catalog.pg_snapshot_xmax(s)::text as xmax
+    sql<{ xmin: string; xmax: string; system: string | null; timeline: string | null; lsn: string | null }>`
+      select pg_catalog.pg_snapshot_xmin(s)::text as xmin, pg_catalog.pg_snapshot_xmax(s)::text as xmax, ${historyColumns(asks)}
       from pg_catalog.pg_current_snapshot() s`,
   );
+  // After a failover the same ids are given out again, and may be under way.
+  const history = { ...parseHistory(told), xmax: BigInt(xmax) };
+  const seen = seenHere(mark, history);
   const open = complement(seen, { from: BigInt(xmin), to: BigInt(xmax) });
   const asked: IdRange[] = [];
   let budget = ASK_AT_MOST;
@@ -103,7 +113,7 @@ async function finishedIds(client: pg.ClientBase, seen: IdRange[]): Promise<IdRa
     budget -= to - range.from;
   }
   const known = seen.filter((range) => range.to > BigInt(xmin));
-  if (asked.length === 0) return known;
+  if (asked.length === 0) return { finished: known, history };
   const [{ finished }] = await rowsOf(
     client,
     sql<{ finished: string | null }>`
@@ -113,5 +123,5 @@ async function finishedIds(client: pg.ClientBase, seen: IdRange[]): Promise<IdRa
       cross join lateral pg_catalog.generate_series(r.a, r.b) x
       where pg_catalog.pg_xact_status(x::text::pg_catalog.xid8) is distinct from 'in progress'`,
   );
-  return [...known, ...parseRanges(finished ?? '{}')];
+  return { finished: [...known, ...parseRanges(finished ?? '{}')], history };
 }

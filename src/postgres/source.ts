@@ -2,10 +2,9 @@
 
 import { sql } from 'kysely';
 import type pg from 'pg';
-import type { IdRange } from '../model/mark.ts';
 import { ConnectionPool, type PoolOptions } from './connection-pool.ts';
-import { type HistoryAsks, whatServerTells } from './history.ts';
-import { type Look, lookAtActivity, lookFromStandby } from './look.ts';
+import { type HistoryAsks, NO_HISTORY, whatServerTells } from './history.ts';
+import { type Look, lookAtActivity, lookFromStandby, type Seen } from './look.ts';
 import { Primary, type PrimaryOptions } from './primary.ts';
 import { rowsOf } from './query.ts';
 import { TypeCatalog } from './type-catalog.ts';
@@ -28,6 +27,7 @@ export class Source implements AsyncDisposable {
   readonly #pool: ConnectionPool;
   readonly #primary: Primary | null;
   #facts: Promise<ServerFacts> | null = null;
+  #asks: HistoryAsks = NO_HISTORY;
   #look: { taken: number; look: Promise<Look> } | null = null;
   /** Age of the oldest transaction of others at the last look; null: there was none, it is hidden, or nobody has looked. */
   oldestForeignSeconds: number | null = null;
@@ -61,21 +61,28 @@ export class Source implements AsyncDisposable {
 
   /** What holds for the server; asked once. */
   facts(signal: AbortSignal): Promise<ServerFacts> {
-    this.#facts ??= this.use(readFacts, signal).catch((error) => {
-      this.#facts = null;
-      throw error;
-    });
+    this.#facts ??= this.use(readFacts, signal).then(
+      (facts) => {
+        this.#asks = facts.history;
+        return facts;
+      },
+      (error) => {
+        this.#facts = null;
+        throw error;
+      },
+    );
     return this.#facts;
   }
 
   /**
    * A look at activity that is at most some seconds old, shared by the tables of a run. Must be taken outside a transaction,
-   * and before the snapshot. `seen`: ids known to be finished from the marks at hand.
+   * and before the snapshot. `mark`: one at hand, whose seen ids are known to be
+   * finished. facts() comes first: by it the mark's history is compared.
    */
-  look(client: pg.ClientBase, seen: IdRange[], now: number, signal = new AbortController().signal): Promise<Look> {
+  look(client: pg.ClientBase, mark: Seen['mark'], now: number, signal = new AbortController().signal): Promise<Look> {
     if (this.#look && now - this.#look.taken < LOOK_FRESH_MS) return this.#look.look;
     const began = performance.now();
-    const look = this.#lookAnew(client, seen, signal);
+    const look = this.#lookAnew(client, { mark, asks: this.#asks }, signal);
     const shared = { taken: now, look };
     this.#look = shared;
     look.then(
@@ -91,7 +98,7 @@ export class Source implements AsyncDisposable {
     return look;
   }
 
-  async #lookAnew(client: pg.ClientBase, seen: IdRange[], signal: AbortSignal): Promise<Look> {
+  async #lookAnew(client: pg.ClientBase, seen: Seen, signal: AbortSignal): Promise<Look> {
     const primary = this.#primary;
     // Promoted meanwhile, it is its own primary.
     if (primary && (await isStandby(client)))

@@ -3,6 +3,7 @@
 import pg from 'pg';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { connect, disconnect } from '../../src/postgres/connect.ts';
+import { NO_HISTORY } from '../../src/postgres/history.ts';
 import { lookAtActivity } from '../../src/postgres/look.ts';
 import { runCli } from '../support/cli.ts';
 import { type ExportScene, expectError, exportScene, variable } from '../support/export-scene.ts';
@@ -98,7 +99,7 @@ testWithPgbouncer('a made-up process id that happens to be that of a writer does
   await db.query('begin');
   const [{ pid }] = await db.query<{ pid: number }>('select pg_backend_pid() as pid');
   const { processID } = client as unknown as { processID: number };
-  const look = await lookAtActivity(client, [processID, pid], []);
+  const look = await lookAtActivity(client, [processID, pid], { mark: null, asks: NO_HISTORY });
   expect(look.oldestStart).not.toBeNull();
   await db.query('rollback');
   await disconnect(client);

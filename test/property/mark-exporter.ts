@@ -25,6 +25,8 @@ export type Weakness =
 
 type Phase = 'clock' | 'activity' | 'prepared' | 'finished' | 'snapshot' | 'copied';
 
+const HISTORY = { system: 's', timeline: 1, lsn: null, xmax: 0n };
+
 export class ModelExporter {
   readonly #world: World;
   readonly #weakness: Weakness;
@@ -35,7 +37,7 @@ export class ModelExporter {
   readonly #exported = new Map<number, number>();
   #phase: Phase = 'clock';
   #table = 0;
-  #look: Look = { clock: 0n, oldestStart: null, hidden: 0, prepared: [], finished: [] };
+  #look: Look = { clock: 0n, oldestStart: null, hidden: 0, prepared: [], finished: [], history: HISTORY };
   #snapshot: WorldSnapshot | null = null;
 
   readonly #readsSequence: boolean;
@@ -125,7 +127,7 @@ export class ModelExporter {
       previous,
       full: false,
       leaves: this.#weakness === 'partitions ignored' ? (previous?.leaves ?? leaves) : leaves,
-      history: { system: 's', timeline: 1, lsn: null, xmax: snapshot.xmax },
+      history: { ...HISTORY, xmax: snapshot.xmax },
       at: snapshot.at,
       hasCursor: true,
       counts: this.#world.counted,

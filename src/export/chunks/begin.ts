@@ -31,7 +31,7 @@ export async function planChunked(
   return source.use(async (client) => {
     const estimate = await estimatedBytes(client, work.table.oid);
     if (estimate !== null && estimate < settings.chunkBytes * LOOK_FROM) return null;
-    const look = await source.look(client, previous?.seen ?? [], deps.now(), signal);
+    const look = await source.look(client, previous, deps.now(), signal);
     const finished = await allFinished(client, look.finished);
     await deps.step('looked');
     const snapshot = await openSnapshot(client, work.table, source.statementTimeoutMs, facts.history);

@@ -7,7 +7,7 @@ import type { Blocks } from '../../postgres/changed-rows.ts';
 import type { SourceTable } from '../../postgres/describe.ts';
 import type { Snapshot } from '../../postgres/snapshot.ts';
 import type { TableBlocks } from '../../postgres/table-blocks.ts';
-import { historyChange } from '../choose-rows.ts';
+import { historyChange } from '../../model/history.ts';
 import type { ColumnPlan } from '../column-plan.ts';
 
 /**

@@ -141,6 +141,21 @@ test('a count that begins anew: after TRUNCATE … RESTART IDENTITY, and after s
   expect(await run(log)).toMatchObject({ state: 'nothing' });
 });
 
+test('the same where only a trigger draws', async () => {
+  await db.query(`create sequence s; create table t (id int primary key, rev bigint);
+    create function draw() returns trigger language plpgsql as $$ begin new.rev := nextval('s'); return new; end $$;
+    create trigger draw before insert or update on t for each row execute function draw()`);
+  await db.query('insert into t select i from generate_series(1, 50) i');
+  await run();
+  await run();
+  expect((await exporter.mark('t', settings))?.trail.at(-1)?.value).toBe(50n);
+  await db.query("truncate t; select setval('s', 1); insert into t values (1)");
+  expect(await run()).toMatchObject({ rows: 1n, watermark: '2' });
+  await db.query('insert into t values (2)');
+  expect(await run()).toMatchObject({ rows: 1n });
+  expect(await run()).toMatchObject({ state: 'nothing' });
+});
+
 test('a number set by hand far ahead does not hide those that come', async () => {
   await db.query('create table t (id bigserial primary key, v int)');
   const log = { cursor: { column: 'id' } };

@@ -2,7 +2,8 @@
 
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { describe, expect } from 'vitest';
+import pg from 'pg';
+import { afterEach, describe, expect } from 'vitest';
 import { debianBinDir, testWithDebianPostgres } from '../../support/debian-postgres.ts';
 import { createExporter, type Exporter } from '../../support/exporter.ts';
 import { createDatabase } from '../../support/postgres.ts';
@@ -15,6 +16,21 @@ const pause = (ms: number) => new Promise((go) => setTimeout(go, ms));
 /** Uses up transaction ids, as other work on a server does. */
 const burn = (url: string, count: number) =>
   ask(url, `do $$ begin for i in 1..${count} loop perform pg_current_xact_id(); commit; end loop; end $$`);
+
+const clients: pg.Client[] = [];
+afterEach(async () => {
+  for (const client of clients.splice(0)) await client.end().catch(() => {});
+});
+
+async function sessions(server: PostgresServer, count: number): Promise<pg.Client[]> {
+  const made = Array.from({ length: count }, () => new pg.Client({ connectionString: server.url() }));
+  for (const client of made) {
+    client.on('error', () => {});
+    await client.connect();
+  }
+  clients.push(...made);
+  return made;
+}
 
 type Story = {
   state: Awaited<ReturnType<typeof createDatabase>>;
@@ -86,6 +102,38 @@ describe('failover', () => {
       });
     },
   );
+
+  testWithDebianPostgres('ids that were seen on the old server and are under way on the new one', async () => {
+    const binDir = debianBinDir();
+    await using primary = await startPostgres({ binDir });
+    await exported(primary, async ({ on }) => {
+      await using standby = await startStandby(primary);
+      await caughtUp(primary, standby);
+      await standby.stop();
+      const open = await sessions(primary, 1);
+      await open[0].query('begin; insert into t values (100)');
+      await burn(primary.url(), 30);
+      await ask(primary.url(), 'insert into t values (6)');
+      const before = await on(primary);
+      await before.run('t');
+      const [{ from, to }] = (await before.mark('t'))!.seen;
+      await primary.stop('immediate');
+      await standby.start();
+      await promote(standby);
+      const writers = await sessions(standby, 4);
+      const taken: bigint[] = [];
+      for (const [i, writer] of writers.entries()) {
+        await writer.query('begin');
+        const { rows } = await writer.query('insert into t values ($1) returning xmin::text as id', [20 + i]);
+        taken.push(BigInt(rows[0].id));
+      }
+      expect(taken.filter((id) => from <= id && id < to).length).toBeGreaterThan(0);
+      const exporter = await on(standby);
+      await exporter.run('t');
+      for (const writer of writers) await writer.query('commit');
+      expect(await exporter.run('t')).toMatchObject({ rows: 4n });
+    });
+  });
 
   testWithDebianPostgres('without a cursor everything comes again, and there is nothing left to doubt', async () => {
     const binDir = debianBinDir();

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { chooseRows, historyChange } from '../../../src/export/choose-rows.ts';
+import { chooseRows } from '../../../src/export/choose-rows.ts';
+import { historyChange, seenHere } from '../../../src/model/history.ts';
 import type { History, Mark } from '../../../src/model/mark.ts';
 
 const history: History = { system: 's', timeline: 3, lsn: 100n, xmax: 50n };
@@ -137,4 +138,11 @@ test('what the server does not tell stays in the mark', () => {
     changed: null,
     history: { ...history, xmax: 60n },
   });
+});
+
+test('ids that were seen on another server are not taken for ids of this one', () => {
+  expect(seenHere(previous, { ...history, xmax: 60n })).toEqual(previous.seen);
+  expect(seenHere(previous, promoted)).toEqual([]);
+  expect(seenHere({ ...previous, history: null }, promoted)).toEqual(previous.seen);
+  expect(seenHere(null, history)).toEqual([]);
 });
