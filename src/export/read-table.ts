@@ -80,6 +80,7 @@ export async function readTable(
         rows: { since, apart },
         trustText: facts.trustText,
         groups: deps.groups,
+        source,
       },
       writer,
       signal,

@@ -9,6 +9,7 @@ import type { Snapshot } from '../../postgres/snapshot.ts';
 import type { TableBlocks } from '../../postgres/table-blocks.ts';
 import { historyChange } from '../../model/history.ts';
 import type { ColumnPlan } from '../column-plan.ts';
+import { cutBlocks } from '../cut-blocks.ts';
 
 /**
  * The block at which each chunk begins, in every leaf at once, so that a chunk is about `chunkBytes` of all of them together.
@@ -17,22 +18,7 @@ import type { ColumnPlan } from '../column-plan.ts';
 export function chunkStarts({ blocks, bytes, byBlocks }: TableBlocks, chunkBytes: number): number[] {
   const total = blocks.reduce((sum, each) => sum + each, 0);
   if (!byBlocks || total === 0 || bytes <= chunkBytes) return [0];
-  const chunks = Math.min(Math.ceil(bytes / chunkBytes), total);
-  const sorted = blocks.toSorted((a, b) => a - b);
-  const starts = [0];
-  // Below block `from` lie `before` blocks; above it, `sorted.length - leaf` leaves have one in each row of blocks.
-  let [from, before] = [0, 0];
-  for (let leaf = 0; leaf < sorted.length; leaf++) {
-    const width = sorted.length - leaf;
-    const upTo = before + (sorted[leaf] - from) * width;
-    for (;;) {
-      const start = from + Math.round(((total * starts.length) / chunks - before) / width);
-      if (starts.length >= chunks || start >= sorted[leaf]) break;
-      starts.push(Math.max(start, starts.at(-1)! + 1));
-    }
-    [from, before] = [sorted[leaf], upTo];
-  }
-  return starts;
+  return cutBlocks(blocks, Math.ceil(bytes / chunkBytes));
 }
 
 export function blocksOf({ starts }: Pick<ChunkPlan, 'starts'>, chunk: number): Blocks {
