@@ -4,6 +4,7 @@
  */
 
 import type { Engine } from '../cli/open-engine.ts';
+import type { AddFile, DeltaColumn } from '../compact/delta/actions.ts';
 import { decodeVector, vectorPath } from '../compact/delta/deletion-vector.ts';
 import { readSnapshot } from '../compact/delta/read-log.ts';
 import { ident, text } from '../duckdb/literal.ts';
@@ -67,53 +68,66 @@ export class Samples {
     const lake = this.#lake;
     const root = `staged/${folder}`;
     const snapshot = await readSnapshot({ lake, root, checkpoints: engine.checkpoints }, signal);
-    const local = lake.localPath(root) !== null;
-    const files = [...(snapshot?.files.values() ?? [])].sort((a, b) => a.size - b.size);
-    if (snapshot === null || files.length === 0) return null;
-    // The largest of those that are quickly here: the smallest often hold a handful of rows.
-    const file = local ? files.at(-1)! : files.findLast(({ size }) => size <= FETCH_BYTES);
-    if (file === undefined) {
-      throw new TidemarkError(
-        'QUERY_FAILED',
-        `its smallest file has ${files[0].size} bytes, which is more than a look is worth`,
-        {
-          hint: `tidemark query "select * from ${folder} limit 20"`,
-        },
-      );
-    }
+    const file = snapshot && choose([...snapshot.files.values()], lake.localPath(root) !== null, folder);
+    if (!file) return null;
     await using there = await engine.spool.read(`${root}/${file.path}`, { bytes: file.size }, signal);
-    const vector = file.deletionVector;
-    const vectorFile = vector && vectorPath(vector);
-    const gone = vector
-      ? decodeVector(vector, vectorFile === null ? null : await lake.get(`${root}/${vectorFile}`, signal)).slice(
-          0,
-          100_000,
-        )
-      : [];
+    const left = await firstRows(lake, root, file, signal);
     const connection = await (await engine.duck()).connect();
     const from = `read_parquet(${text(there.path)}, file_row_number = true)`;
+    const described = await connection.rows<{ column_name: string }>(`DESCRIBE FROM ${from}`, signal);
     // The table may have columns that this file is too old for.
-    const inFile = await connection.rows<{ column_name: string }>(
-      `DESCRIBE FROM read_parquet(${text(there.path)})`,
-      signal,
-    );
-    const has = new Set(inFile.map(({ column_name }) => column_name));
-    const names = snapshot.metadata.columns.map(({ name }) => name);
-    const shown = names.slice(0, COLUMNS);
-    const value = (name: string, i: number) =>
-      `${has.has(name) ? `left(CAST(${ident(name)} AS VARCHAR), ${CHARACTERS + 1})` : 'NULL'} AS c${i}`;
-    const left = gone.length > 0 ? ` WHERE file_row_number NOT IN (${gone.join(',')})` : '';
+    const has = new Set(described.map(({ column_name }) => column_name));
+    const shown = snapshot.metadata.columns.slice(0, COLUMNS);
+    const values = shown.map((column, i) => `${has.has(column.name) ? valueText(column) : 'NULL'} AS c${i}`);
+    const where = left === null ? '' : ` WHERE file_row_number IN (${left.join(', ')})`;
     const rows = await connection.rows<Record<string, string | null>>(
-      `SELECT ${shown.map(value).join(', ')} FROM ${from}${left} LIMIT ${ROWS}`,
+      `SELECT ${values.join(', ')} FROM ${from}${where} LIMIT ${ROWS}`,
       signal,
     );
-    const short = (each: string | null) =>
-      each !== null && each.length > CHARACTERS ? `${each.slice(0, CHARACTERS)} …` : each;
     return {
       version: Number(snapshot.version),
-      columns: shown,
-      more: names.length - shown.length,
+      columns: shown.map(({ name }) => name),
+      more: snapshot.metadata.columns.length - shown.length,
       rows: rows.map((row) => shown.map((_, i) => short(row[`c${i}`]))),
     };
   }
+}
+
+/** The largest of those that are quickly here: the smallest often hold a handful of rows. */
+function choose(files: AddFile[], local: boolean, folder: string): AddFile | undefined {
+  const bySize = files.sort((a, b) => a.size - b.size);
+  const file = local ? bySize.at(-1) : bySize.findLast(({ size }) => size <= FETCH_BYTES);
+  if (file !== undefined || files.length === 0) return file;
+  throw new TidemarkError('QUERY_FAILED', `its smallest file has ${bySize[0].size} bytes: too many for a look`, {
+    hint: `tidemark query "select * from ${folder} limit ${ROWS}"`,
+  });
+}
+
+/** The places of the first rows that are not deleted; null: none is. */
+async function firstRows(
+  lake: Lake,
+  root: string,
+  { deletionVector }: AddFile,
+  signal: AbortSignal,
+): Promise<number[] | null> {
+  if (deletionVector === null) return null;
+  const path = vectorPath(deletionVector);
+  const bytes = path === null ? null : await lake.get(`${root}/${path}`, signal);
+  const gone = new Set(decodeVector(deletionVector, bytes).map(Number));
+  const places: number[] = [];
+  for (let place = 0; places.length < ROWS; place++) if (!gone.has(place)) places.push(place);
+  return places;
+}
+
+function valueText({ name, type }: DeltaColumn): string {
+  const value = ident(name);
+  const whole = type === 'binary' ? `'\\x' || lower(hex(${value}))` : `CAST(${value} AS VARCHAR)`;
+  return `left(${whole}, ${CHARACTERS + 1})`;
+}
+
+function short(value: string | null): string | null {
+  if (value === null || value.length <= CHARACTERS) return value;
+  // By characters: half a pair of surrogates is none.
+  const characters = [...value];
+  return characters.length <= CHARACTERS ? value : `${characters.slice(0, CHARACTERS).join('')} …`;
 }
