@@ -61,7 +61,7 @@ export async function passIdle<T extends IdleCandidate>(
       }
     } catch (error) {
       if (signal.aborted) break;
-      if (error instanceof TidemarkError) throw error;
+      if (error instanceof TidemarkError && error.code !== 'SOURCE_LOST') throw error;
       // The connection is lost, or there is too much to read since a floor that an open transaction holds down: the tables'
       // own exports find out whom it concerns, and are not kept waiting by further looks.
       deps.log.debug({ err: error }, 'a look at several tables broke off');
