@@ -249,3 +249,22 @@ test('a lake that cannot be written', async () => {
   expect(code).toBe(3);
   expect(unwell(checks)).toEqual([['writable', undefined, 'fail']]);
 });
+
+test('a server that does not tell its history: an export works, and doctor says what is not noticed', async () => {
+  await using db = await createDatabase();
+  const role = await shop(db);
+  // As managed servers have it; in this database alone.
+  await db.query(`revoke execute on function pg_control_system() from public;
+    revoke execute on function pg_walfile_name(pg_lsn) from public`);
+  const { code, checks, cwd } = await doctor(role.url);
+  expect([code, unwell(checks)]).toEqual([0, [['history', undefined, 'warn']]]);
+  expect(checks.find(({ check }) => check === 'history')?.found).toContain('its system, timeline:');
+  for (let i = 0; i < 2; i++) {
+    await db.query('insert into invoice values ($1)', [i]);
+    const { stdout } = await runHere(['export', '--all', '--json'], { cwd, env: { DATABASE_URL: role.url } });
+    expect(JSON.parse(stdout).tables).toEqual([expect.objectContaining({ state: 'committed', rows: 1 })]);
+    expect(stdout).not.toContain('history');
+  }
+  const [{ history }] = await db.query("select mark->'history' as history from tidemark.source_table");
+  expect(history).toEqual({ system: null, timeline: null, lsn: expect.any(String), xmax: expect.any(String) });
+});

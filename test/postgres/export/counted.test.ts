@@ -162,10 +162,10 @@ test('a number set by hand far ahead does not hide those that come', async () =>
   await db.query('insert into t (v) values (0); insert into t values (1000000, 0)');
   await run(log);
   await run(log);
+  // By the sequence, not by the greatest number exported: else no run could use the index.
+  expect((await exporter.mark('t', log))?.trail.at(-1)?.value).toBe(1n);
   await db.query('insert into t (v) values (1)');
   expect(await run(log)).toMatchObject({ rows: 1n });
-  // By the sequence, not by the greatest number exported: else every run would be without an index.
-  expect((await exporter.mark('t', log))?.trail.at(-1)?.value).toBe(2n);
 });
 
 test.each([
