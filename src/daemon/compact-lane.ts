@@ -1,21 +1,23 @@
 /**
- * Compactions: one after another, for each may take all the memory that DuckDB has. DuckDB is loaded when there is something to merge.
- * While one takes long, small ones pass it, with little memory of their own.
+ * Compactions. A large one may take all the memory that DuckDB has: one at a time. Small ones, which mostly wait for the lake, go side by
+ * side, and pass a large one. DuckDB is loaded when there is something to merge.
  */
 
 import { compactTables } from '../compact/compact-tables.ts';
 import type { CompactProgress, CompactResult } from '../compact/result.ts';
 import type { CompactDeps, CompactSettings } from '../compact/work.ts';
+import { createRoom } from '../load/room.ts';
 import { displayName } from '../model/table.ts';
-import type { Due } from './agenda.ts';
-import type { Clock } from './clock.ts';
 import { outcomeOf } from './export-lane.ts';
 import type { Figures, Lane, Tell } from './lane.ts';
 
 export type CompactLaneDeps = {
+  /** With all the memory that DuckDB may have. */
   deps: () => Promise<CompactDeps>;
-  /** With a DuckDB of its own that has little memory; to be disposed of. */
-  smallDeps: () => Promise<{ deps: CompactDeps } & AsyncDisposable>;
+  /** With a connection of its own, while nothing large is under way. */
+  aside: (work: (deps: CompactDeps) => Promise<void>) => Promise<void>;
+  /** With a DuckDB of its own that has little memory, while something large has all of the other's. */
+  beside: (work: (deps: CompactDeps) => Promise<void>) => Promise<void>;
   /** Bytes of raw files that wait for the table; null: it was never compacted. */
   waitingBytes: (table: CompactSettings, signal: AbortSignal) => Promise<bigint | null>;
   holder: string;
@@ -23,49 +25,64 @@ export type CompactLaneDeps = {
   table: (name: string) => CompactSettings | null;
   /** It begins: what is exported from now on it may not see. */
   taken: (name: string) => void;
-  clock: Clock;
 };
 
-/** A compaction that takes longer than this is passed. */
-const LONG_MS = 20_000;
-/** By tables with no more than this. */
-const SMALL_BYTES = 16n * 2n ** 20n;
+const SMALL_AT_ONCE = 4;
+/** Raw files of a small one, and of all small ones at once. Unpacked they are about ten times as much. */
+const SMALL_BYTES = 16 * 2 ** 20;
 
-/** The lane of all compactions, and the one for small ones while the first is busy for long. */
+/** The lane of small compactions, through which all go first, and that of large ones. */
 export function compactLanes(lane: CompactLaneDeps): Lane[] {
-  let busySince: number | null = null;
+  const common = { kind: 'compact', needs: ['state', 'lake'], most: 1 } as const;
+  /** Known to be large until it was done. */
   const large = new Set<string>();
-  const common = { kind: 'compact', needs: ['state', 'lake'], batches: () => 1, most: 1 } as const;
-  const all: Lane = {
-    ...common,
-    async run([work], tell, signal) {
-      const table = lane.table(work.name);
-      if (!table) return;
-      busySince = lane.clock.now();
-      try {
-        await compact(lane, await lane.deps(), table, tell, signal);
-      } finally {
-        busySince = null;
-        large.clear();
-      }
-    },
+  let isBusy = false;
+  const room = createRoom(SMALL_AT_ONCE, SMALL_BYTES);
+  const besideRoom = createRoom(1, SMALL_BYTES);
+
+  const runSmall = async (table: CompactSettings, tell: Tell, signal: AbortSignal) => {
+    const name = displayName(table.name);
+    const bytes = await lane.waitingBytes(table, signal);
+    if (bytes === null || bytes > SMALL_BYTES) return void large.add(name);
+    const told: Tell = {
+      ...tell,
+      ended(_, outcome, figures) {
+        // Rows too wide for a part of the memory: it gets all of it.
+        const isTooLarge = outcome.state === 'failed' && isMemory(outcome.error);
+        if (isTooLarge) large.add(name);
+        else tell.ended(name, outcome, figures);
+      },
+    };
+    const leave = await (isBusy ? besideRoom : room).take(Number(bytes), signal);
+    try {
+      await (isBusy ? lane.beside : lane.aside)((deps) => compact(lane, deps, table, told, signal));
+    } finally {
+      leave();
+    }
   };
-  const small: Lane = {
-    ...common,
-    takes: ({ name }: Due) => busySince !== null && lane.clock.now() - busySince > LONG_MS && !large.has(name),
-    async run([work], tell, signal) {
-      const table = lane.table(work.name);
-      if (!table) return;
-      const bytes = await lane.waitingBytes(table, signal);
-      if (bytes === null || bytes > SMALL_BYTES) {
-        large.add(work.name);
-        return;
-      }
-      await using opened = await lane.smallDeps();
-      await compact(lane, opened.deps, table, tell, signal);
-    },
+  const runLarge = async (table: CompactSettings, tell: Tell, signal: AbortSignal) => {
+    isBusy = true;
+    try {
+      await compact(lane, await lane.deps(), table, tell, signal);
+    } finally {
+      isBusy = false;
+      large.delete(displayName(table.name));
+    }
   };
-  return [all, small];
+  const run =
+    (how: (table: CompactSettings, tell: Tell, signal: AbortSignal) => Promise<void>): Lane['run'] =>
+    async ([{ name }], tell, signal) => {
+      const table = lane.table(name);
+      if (table) await how(table, tell, signal);
+    };
+  return [
+    { ...common, batches: () => SMALL_AT_ONCE, takes: ({ name }) => !large.has(name), run: run(runSmall) },
+    { ...common, batches: () => 1, takes: ({ name }) => large.has(name), run: run(runLarge) },
+  ];
+}
+
+function isMemory(error: unknown): boolean {
+  return (error as { code?: string }).code === 'MEMORY_FULL';
 }
 
 async function compact(

@@ -11,6 +11,7 @@ import { exportLane } from './export-lane.ts';
 import type { Lane } from './lane.ts';
 import { loadLane } from './load-lane.ts';
 import type { Sampler } from './sampler.ts';
+import { createSmallConnections } from './small-connections.ts';
 import { vacuumLane } from './vacuum-lane.ts';
 import { Waiting } from './waiting.ts';
 import type { Works } from './works.ts';
@@ -41,12 +42,23 @@ export function lanesOf(
       if (at !== null) agenda.hasten({ kind: 'compact', name }, at);
     },
   });
+  const small = createSmallConnections(async () => (await engine()).duck());
   const compacted = compactLanes({
     deps: async () => compactDeps(config(), await engine(), { state, lake, log }),
-    smallDeps: async () => {
-      const own = await smallEngine();
-      const deps = compactDeps(config(), own, { state, lake, log });
-      return { deps, [Symbol.asyncDispose]: async () => own[Symbol.asyncDispose]() };
+    aside: async (work) => {
+      const opened = await engine();
+      await small.use((connect) =>
+        // To give DuckDB more memory is for large ones, which have all of it.
+        work({
+          ...compactDeps(config(), opened, { state, lake, log }),
+          connect,
+          moreMemory: async () => false,
+        }),
+      );
+    },
+    beside: async (work) => {
+      await using own = await smallEngine();
+      await work(compactDeps(config(), own, { state, lake, log }));
     },
     waitingBytes: async ({ folder }, signal) => {
       const status = (await state.stagedOf([folder], signal)).get(folder);
@@ -59,7 +71,6 @@ export function lanesOf(
       return table && compactSettings(table);
     },
     taken: (name) => waiting.taken(name),
-    clock,
   });
   const noted = new Map<string, number>();
   const loaded = loadLane({

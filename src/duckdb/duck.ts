@@ -5,6 +5,7 @@
 
 import { type DuckDBConnection, DuckDBInstance } from '@duckdb/node-api';
 import { duckError } from './duck-error.ts';
+import { ident } from './literal.ts';
 
 export type DuckSettings = {
   /** Beyond it DuckDB spills to the folder. The process takes some 100 MB more. */
@@ -38,11 +39,16 @@ export class Duck implements AsyncDisposable {
     return new Duck(instance);
   }
 
-  async connect(): Promise<DuckConnection> {
+  /** `space`: tables of connections with the same one are shared, others are apart; default: those of the database. */
+  async connect(space?: string): Promise<DuckConnection> {
     const connection = new DuckConnection(await this.#instance.connect());
     this.#connections.push(connection);
     // The machine's zone would change how timestamps print and compare with text.
     await connection.run(`SET TimeZone = 'UTC'`, new AbortController().signal);
+    if (space !== undefined) {
+      await connection.run(`ATTACH IF NOT EXISTS ':memory:' AS ${ident(space)}`, new AbortController().signal);
+      await connection.run(`USE ${ident(space)}`, new AbortController().signal);
+    }
     return connection;
   }
 

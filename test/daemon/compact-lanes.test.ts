@@ -1,12 +1,15 @@
-/** Small compactions pass one that takes long. */
+/** Small compactions go side by side, and pass one that takes long. */
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { CompactDeps } from '../../src/compact/work.ts';
 import type { Due, Outcome } from '../../src/daemon/agenda.ts';
 import { type CompactLaneDeps, compactLanes } from '../../src/daemon/compact-lane.ts';
+import { createSmallConnections } from '../../src/daemon/small-connections.ts';
+import { Duck } from '../../src/duckdb/duck.ts';
+import { TidemarkError } from '../../src/model/error.ts';
 import { createCompactor } from '../support/compactor.ts';
 import { createStagedScene, ID_NAME, namesOf, rowsOf, type StagedScene } from '../support/staged-scene.ts';
 import { never } from '../support/state.ts';
-import { fakeClock } from '../unit/daemon/fake-clock.ts';
 
 let scene: StagedScene;
 
@@ -17,34 +20,32 @@ afterAll(() => scene[Symbol.asyncDispose]());
 
 const due = (table: string): Due => ({ kind: 'compact', name: `public.${table}`, firedAt: 0, replay: false });
 
-test('a small one goes while a long one is under way; a table that was never compacted waits for it', async () => {
-  const { raw, compactor, exporter } = scene;
-  for (const table of ['long', 'small', 'fresh']) {
-    await raw.add(table, { full: true, columns: ID_NAME, files: [rowsOf({ 1: 'a' })] });
-  }
-  await compactor.compact('small');
-  await raw.add('small', { columns: ID_NAME, files: [rowsOf({ 2: 'b' })] });
-
-  const clock = fakeClock();
-  const reached = Promise.withResolvers<void>();
+/** Stops a compaction between reading and merging, until it may go on. */
+function pausing(deps: CompactDeps) {
   const goOn = Promise.withResolvers<void>();
-  const ended: [string, Outcome['state']][] = [];
+  let waiting = 0;
+  const step = async (name: string) => {
+    if (name !== 'batch-read') return;
+    waiting++;
+    await goOn.promise;
+  };
+  return { deps: { ...deps, step }, goOn: goOn.resolve, waiting: () => waiting };
+}
+
+/** Both lanes over the scene; `ended` fills. */
+function lanesOf(some: Partial<CompactLaneDeps>) {
+  const { compactor, exporter } = scene;
+  const ended: string[] = [];
   const tell = {
     advanced() {},
-    ended: (name: string, outcome: Outcome) => void ended.push([name, outcome.state]),
+    ended: (name: string, outcome: Outcome) => void ended.push(`${name} ${outcome.state}`),
   };
-  const lane: CompactLaneDeps = {
-    deps: async () => ({
-      ...compactor.deps,
-      async step(name) {
-        if (name !== 'batch-read') return;
-        reached.resolve();
-        await goOn.promise;
-      },
-    }),
-    smallDeps: async () => {
-      const own = await createCompactor(exporter, { memoryBytes: 64 * 2 ** 20 });
-      return { deps: own.deps, [Symbol.asyncDispose]: async () => own[Symbol.asyncDispose]() };
+  const [small, large] = compactLanes({
+    deps: async () => compactor.deps,
+    aside: (work) => work(compactor.deps),
+    async beside(work) {
+      await using own = await createCompactor(exporter, { memoryBytes: 64 * 2 ** 20 });
+      await work(own.deps);
     },
     async waitingBytes({ folder }) {
       const status = (await exporter.state.stagedOf([folder], never)).get(folder);
@@ -57,24 +58,95 @@ test('a small one goes while a long one is under way; a table that was never com
       return { name: { schema: 'public', table: folder }, folder, merge: 'rewrite', keyIsPrimary: true };
     },
     taken() {},
-    clock,
-  };
-  const [all, small] = compactLanes(lane);
-  expect(small.takes!(due('small'))).toBe(false);
-  const long = all.run([due('long')], tell, never);
-  await reached.promise;
-  expect(small.takes!(due('small'))).toBe(false);
-  await clock.runTo(20_001);
-  expect(small.takes!(due('small'))).toBe(true);
-  await small.run([due('small')], tell, never);
-  expect(ended).toEqual([['public.small', 'done']]);
-  expect(await namesOf(compactor, 'small')).toEqual({ 1: 'a', 2: 'b' });
+    ...some,
+  });
+  return { small, large, tell, ended };
+}
 
-  // Its first compaction may be of any size: it is left, and not asked about again.
-  await small.run([due('fresh')], tell, never);
-  expect([ended.length, small.takes!(due('fresh'))]).toEqual([1, false]);
-  goOn.resolve();
-  await long;
-  expect(ended.slice(1)).toEqual([['public.long', 'done']]);
-  expect(small.takes!(due('small'))).toBe(false);
+/** A table with a staged copy, and a run that it has not seen. */
+async function changed(table: string): Promise<void> {
+  const { raw, compactor } = scene;
+  await raw.add(table, { full: true, columns: ID_NAME, files: [rowsOf({ 1: 'a' })] });
+  await compactor.compact(table);
+  await raw.add(table, { columns: ID_NAME, files: [rowsOf({ 2: 'b' })] });
+}
+
+test('a table that was never compacted is for the lane of large ones; while it is under way small ones pass it', async () => {
+  const { raw, compactor } = scene;
+  await raw.add('long', { full: true, columns: ID_NAME, files: [rowsOf({ 1: 'a' })] });
+  await changed('passes');
+  const paused = pausing(compactor.deps);
+  const { small, large, tell, ended } = lanesOf({
+    deps: async () => paused.deps,
+    aside: () => Promise.reject(new Error('all of the memory is in use')),
+  });
+  expect([small.takes!(due('long')), large.takes!(due('long'))]).toEqual([true, false]);
+  await small.run([due('long')], tell, never);
+  expect(ended).toEqual([]);
+  expect([small.takes!(due('long')), large.takes!(due('long'))]).toEqual([false, true]);
+
+  const running = large.run([due('long')], tell, never);
+  while (paused.waiting() === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  await small.run([due('passes')], tell, never);
+  expect(ended).toEqual(['public.passes done']);
+  expect(await namesOf(compactor, 'passes')).toEqual({ 1: 'a', 2: 'b' });
+  paused.goOn();
+  await running;
+  expect(ended).toEqual(['public.passes done', 'public.long done']);
+  // Next time it may be small.
+  expect([small.takes!(due('long')), large.takes!(due('long'))]).toEqual([true, false]);
+});
+
+test('four small ones at the same moment, in one DuckDB, each with tables of its own', async () => {
+  const { compactor } = scene;
+  const tables = ['s1', 's2', 's3', 's4'];
+  for (const table of tables) await changed(table);
+  await using duck = await Duck.open({
+    memoryBytes: 192e6,
+    threads: 1,
+    tempFolder: compactor.spool.tempFolder,
+    tempBytes: 1e9,
+  });
+  const connections = createSmallConnections(async () => duck);
+  const paused = pausing(compactor.deps);
+  const { small, tell, ended } = lanesOf({
+    aside: (work) => connections.use((connect) => work({ ...paused.deps, connect })),
+  });
+  const running = tables.map((table) => small.run([due(table)], tell, never));
+  while (paused.waiting() < tables.length) await new Promise((resolve) => setTimeout(resolve, 5));
+  paused.goOn();
+  await Promise.all(running);
+  expect(ended.sort()).toEqual(tables.map((table) => `public.${table} done`));
+  for (const table of tables) expect(await namesOf(compactor, table)).toEqual({ 1: 'a', 2: 'b' });
+});
+
+test('one whose rows are too wide for a part of the memory goes to the lane that has all of it', async () => {
+  await changed('wide');
+  const { compactor } = scene;
+  const { small, large, tell, ended } = lanesOf({
+    aside: (work) =>
+      work({
+        ...compactor.deps,
+        async step(name) {
+          if (name === 'batch-read') throw new TidemarkError('MEMORY_FULL', 'rows are too wide');
+        },
+        moreMemory: async () => false,
+      }),
+  });
+  await small.run([due('wide')], tell, never);
+  expect(ended).toEqual([]);
+  expect(large.takes!(due('wide'))).toBe(true);
+  await large.run([due('wide')], tell, never);
+  expect(ended).toEqual(['public.wide done']);
+});
+
+test('with nothing to merge no DuckDB is opened', async () => {
+  await changed('idle');
+  await scene.compactor.compact('idle');
+  const connections = createSmallConnections(() => Promise.reject(new Error('it was opened')));
+  const { small, tell, ended } = lanesOf({
+    aside: (work) => connections.use((connect) => work({ ...scene.compactor.deps, connect })),
+  });
+  await small.run([due('idle')], tell, never);
+  expect(ended).toEqual(['public.idle nothing']);
 });
