@@ -13,6 +13,8 @@ const BEAT_MS = 15_000;
 export function liveRoutes(app: Hono, views: Views, live: Live, safe: (text: string) => string): void {
   let open = 0;
   app.get('/live', async (c) => {
+    // Asked for its headers alone, a stream would never be read, and never end.
+    if (c.req.method === 'HEAD') return c.body(null, 200, { 'content-type': 'text/event-stream' });
     if (open >= VIEWERS) return c.text('503: too many look at this page\n', 503, { 'retry-after': '30' });
     const join = await joinOf(c, views, live);
     c.header('x-accel-buffering', 'no');

@@ -40,11 +40,14 @@ export function ownRoutes(
     const [{ overview }, { tables }] = [await views.overview(), await views.tables()];
     const line = overview.tables.find((each) => each.folder === folder);
     const status = tables?.find((each) => each.folder === folder);
-    return line && status ? { line, status } : null;
+    if (line && status) return { line, status };
+    return tables === null ? 'unknown' : 'missing';
   };
+  const noTable = (c: Context, why: 'unknown' | 'missing') =>
+    why === 'missing' ? missing(c, 'table') : c.text('503: the state store has not answered yet\n', 503);
   app.get('/tables/:folder', async (c) => {
     const found = await findTable(c.req.param('folder'));
-    if (found === null) return missing(c, 'table');
+    if (typeof found === 'string') return noTable(c, found);
     const { line, status } = found;
     const version = status.staged?.version ?? null;
     const wanted = c.req.query('sample') !== undefined && version !== null;
@@ -60,7 +63,7 @@ export function ownRoutes(
   });
   app.post('/tables/:folder/:kind{export|compact}', async (c) => {
     const found = await findTable(c.req.param('folder'));
-    if (found === null) return missing(c, 'table');
+    if (typeof found === 'string') return noTable(c, found);
     const kind = c.req.param('kind') as WorkKind;
     return ask(c, { kind, name: found.line.name }, false, `/tables/${found.status.folder}`);
   });

@@ -88,6 +88,14 @@ test('there are sixty places, and one who leaves makes room', async () => {
   await Promise.all(streams.map((stream) => stream.end()));
 });
 
+test('who asks for the headers alone takes no place', async () => {
+  await using scene = await createStatusScene();
+  for (let i = 0; i < 70; i++) {
+    const { status } = await fetch(new URL('/live?seq=1', scene.url), { method: 'HEAD' });
+    expect(status).toBe(200);
+  }
+});
+
 test('when the daemon stops the streams end, and nothing keeps it', async () => {
   const scene = await createStatusScene();
   const streams = [
