@@ -2,11 +2,19 @@
 
 import type { Logger } from 'pino';
 import type { Progress, TableResult } from '../export/export-tables.ts';
+import type { ChunksDone } from '../export/work.ts';
 import { displayName, type TableName } from '../model/table.ts';
 import { formatBytes, formatCount, formatSeconds } from './format.ts';
 import type { Screen } from './screen.ts';
 
-type Running = { began: number; estimate: number; rows: bigint; bytes: number; logged: number };
+type Running = {
+  began: number;
+  estimate: number;
+  rows: bigint;
+  bytes: number;
+  logged: number;
+  chunks?: ChunksDone;
+};
 
 /** Without a terminal a table that takes long is reported this often, in milliseconds. */
 const LOG_EVERY_MS = 10_000;
@@ -19,14 +27,15 @@ export function exportProgress(screen: Screen | null, log: Logger, now: () => nu
     started(table, estimatedRows) {
       running.set(displayName(table), { began: now(), estimate: estimatedRows, rows: 0n, bytes: 0, logged: now() });
     },
-    advanced(table, rows, bytes, run) {
+    advanced(table, rows, bytes, run, chunks) {
       const state = running.get(displayName(table));
       if (!state) return;
-      Object.assign(state, { rows, bytes });
+      Object.assign(state, { rows, bytes, chunks });
       draw();
       if (screen || now() - state.logged < LOG_EVERY_MS) return;
       state.logged = now();
-      log.info({ table: displayName(table), ...(run === null ? {} : { run: Number(run) }), rows, bytes }, 'exporting');
+      const about = { table: displayName(table), ...(run === null ? {} : { run: Number(run) }) };
+      log.info({ ...about, rows, bytes, ...(chunks && { chunks_done: chunks.done, chunks: chunks.of }) }, 'exporting');
     },
     ended(result) {
       const shown = running.delete(displayName(result.table));
@@ -37,7 +46,7 @@ export function exportProgress(screen: Screen | null, log: Logger, now: () => nu
 }
 
 /** `public.invoice  1,200,000 rows  410,000/s  88 MB  about 12 s left`. */
-function progressLine(table: string, { began, estimate, rows, bytes }: Running, at: number): string {
+function progressLine(table: string, { began, estimate, rows, bytes, chunks }: Running, at: number): string {
   const seconds = Math.max((at - began) / 1000, 0.001);
   const perSecond = Number(rows) / seconds;
   const left = estimate > Number(rows) && perSecond > 0 ? (estimate - Number(rows)) / perSecond : null;
@@ -46,6 +55,7 @@ function progressLine(table: string, { began, estimate, rows, bytes }: Running, 
     `${formatCount(rows)} rows`,
     `${formatCount(Math.round(perSecond))}/s`,
     formatBytes(bytes),
+    ...(chunks ? [`${chunks.done} of ${chunks.of} chunks`] : []),
     ...(left === null ? [] : [`about ${formatSeconds(left)} left`]),
   ].join('  ');
 }

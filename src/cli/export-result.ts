@@ -93,8 +93,8 @@ export type DryRunResult = DryRun | { table: TableName; error: TidemarkError };
 export function dryRunJson(found: DryRunResult, secrets: readonly string[]) {
   const table = displayName(found.table);
   if ('error' in found) return { table, error: errorParts(found.error, secrets) };
-  const { reads, cursor, floor, key, estimatedRows, query } = found;
-  return { table, reads, cursor, floor, key, estimated_rows: estimatedRows, query };
+  const { reads, cursor, floor, key, chunks, estimatedRows, query } = found;
+  return { table, reads, cursor, floor, key, chunks, estimated_rows: estimatedRows, query };
 }
 
 const READS: Record<DryRun['reads'], string> = {
@@ -111,8 +111,9 @@ export function printDryRun(results: DryRunResult[], { out, secrets }: CommandCo
       continue;
     }
     const from = found.floor === null ? '' : `, ${found.cursor} from ${found.floor}`;
+    const inChunks = found.chunks === null ? '' : `, in ${found.chunks} chunks`;
     out.line(
-      `${displayName(found.table)}  ${READS[found.reads]}${from}; about ${formatCount(found.estimatedRows)} rows`,
+      `${displayName(found.table)}  ${READS[found.reads]}${from}${inChunks}; about ${formatCount(found.estimatedRows)} rows`,
     );
     out.line(`  ${found.query.replaceAll(/\s+/g, ' ')}`);
   }

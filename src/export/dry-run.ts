@@ -13,8 +13,10 @@ import { instantText } from '../postgres/render.ts';
 import { openSnapshot } from '../postgres/snapshot.ts';
 import type { Source } from '../postgres/source.ts';
 import { sourceError } from '../postgres/source-error.ts';
+import { tableBlocks } from '../postgres/table-blocks.ts';
 import { knownCount } from './check-count.ts';
 import { chooseRows } from './choose-rows.ts';
+import { chunkStarts } from './chunks/plan-chunks.ts';
 import { planColumns } from './column-plan.ts';
 import { countOf } from './read-table.ts';
 import { cursorBounds, exportedBefore } from './repeat-range.ts';
@@ -27,6 +29,8 @@ export type DryRun = {
   floor: string | null;
   cursor: string | null;
   key: string[];
+  /** How many chunks it goes in; null: it is read in one transaction. */
+  chunks: number | null;
   /** Postgres's own guess. */
   estimatedRows: number;
   query: string;
@@ -73,6 +77,7 @@ export async function dryRun(
         client,
         sql<{ 'QUERY PLAN': [{ Plan: { 'Plan Rows': number } }] }>`explain (format json) ${sql.raw(query)}`,
       );
+      const starts = choice.full && !range ? chunkStarts(await tableBlocks(client, leaves), settings.chunkBytes) : [0];
       await client.query('rollback');
       const value = plan.cursor?.type === 'bigint' ? coveredValue(since?.trail ?? [], since?.floor ?? null) : null;
       const byCursor =
@@ -86,6 +91,7 @@ export async function dryRun(
         floor: !byCursor ? null : value === null ? instantText(since.floor!, true) : String(value),
         cursor: plan.cursor?.column ?? null,
         key: plan.key.map((index) => plan.columns[index].source),
+        chunks: starts.length > 1 ? starts.length : null,
         estimatedRows: explained['QUERY PLAN'][0].Plan['Plan Rows'],
         query,
       };

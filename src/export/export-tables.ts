@@ -14,7 +14,7 @@ import { byLag } from './lag-order.ts';
 import { type Leased, LeaseQueue } from './lease-queue.ts';
 import { recover } from './recover.ts';
 import type { Settled } from './settle.ts';
-import type { ExportDeps } from './work.ts';
+import type { ChunksDone, ExportDeps, TableWork } from './work.ts';
 
 export type TableResult = {
   table: TableName;
@@ -35,7 +35,7 @@ export type TableResult = {
 export type Progress = {
   started(table: TableName, estimatedRows: number): void;
   /** `run` null: it has no number yet. */
-  advanced(table: TableName, rows: bigint, bytes: number, run: bigint | null): void;
+  advanced(table: TableName, rows: bigint, bytes: number, run: bigint | null, chunks?: ChunksDone): void;
   ended(result: TableResult): void;
 };
 
@@ -152,7 +152,8 @@ async function work(
     if (!table)
       throw new TidemarkError('TABLE_UNKNOWN', 'there is no such table', { table: displayName(settings.name) });
     progress.started(settings.name, from.mark && !request.full ? 0 : table.estimatedRows);
-    const onProgress = (rows: bigint, bytes: number) => progress.advanced(settings.name, rows, bytes, run);
+    const onProgress: TableWork['onProgress'] = (rows, bytes, chunks) =>
+      progress.advanced(settings.name, rows, bytes, run, chunks);
     const task = {
       settings,
       table,

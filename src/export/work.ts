@@ -31,6 +31,9 @@ export type ExportDeps = {
   step: (name: string) => Promise<void>;
 };
 
+/** How far a run in chunks is. */
+export type ChunksDone = { done: number; of: number };
+
 export type TableWork = {
   settings: TableSettings;
   /** As the catalog had it when the command began; looked at again inside the run's transaction. */
@@ -43,7 +46,7 @@ export type TableWork = {
   range?: Range;
   /** A full run in chunks that can be gone on with. */
   unfinished?: UnfinishedRun | null;
-  onProgress: (rows: bigint, bytes: number, chunks?: { done: number; of: number }) => void;
+  onProgress: (rows: bigint, bytes: number, chunks?: ChunksDone) => void;
   /** Told the run's number once it has one. */
   onRun?: (run: bigint) => void;
 };
