@@ -121,6 +121,8 @@ async function killedInTheMiddle({ client, table }: Large, cwd: string): Promise
   await ended;
   const atDeath = await noted();
   const readByDead = (await read()) - before;
+  // Both would be waited for until the lease is over.
+  await client.query('delete from way_chunks.source_slot');
   await client.query(`update way_chunks.lease set expires_at = clock_timestamp() where holder is not null`);
   const { wall } = await measure([TIDEMARK, 'export', '--table', table], { cwd });
   const readAfter = (await read()) - before - readByDead;
