@@ -83,7 +83,7 @@ test('SIGTERM in the middle of a compaction', async () => {
   await scene.db.query(
     'create table big (id int primary key, a text, b text, updated_at timestamptz not null default now())',
   );
-  await scene.db.query(`insert into big select g, md5(g::text), md5((g * 7)::text) from generate_series(1, 600000) g`);
+  await scene.db.query(`insert into big select g, md5(g::text), md5((g * 7)::text) from generate_series(1, 300000) g`);
   await scene.configure({ tables: [quick] });
   const daemon = scene.start();
   await vi.waitFor(async () => expect(await scene.held()).toContain('compact big'), { ...PATIENCE, interval: 10 });
@@ -93,14 +93,14 @@ test('SIGTERM in the middle of a compaction', async () => {
   expect(daemon.said('compacted')).toEqual([]);
   expect(await scene.held()).toEqual([]);
   const second = scene.start();
-  await second.says('compacted', { table: 'public.big', inserted: 600_000 });
+  await second.says('compacted', { table: 'public.big', inserted: 300_000 });
 });
 
 test('SIGTERM in the middle of a load: another daemon takes the drops at once, and each is loaded once', async () => {
   const scene = await freshScene();
   await scene.db.query('create table events (id int primary key, loads int)');
   await mkdir(path.join(scene.cwd, 'drops'));
-  const [drops, rows] = [400, 500];
+  const [drops, rows] = [100, 50];
   for (let i = 0; i < drops; i++) {
     const lines = Array.from({ length: rows }, (_, j) => `{"id":${i * rows + j}}\n`);
     await writeFile(path.join(scene.cwd, 'drops', `${i}.json.gz`), gzipSync(lines.join('')));
