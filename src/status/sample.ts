@@ -1,5 +1,5 @@
 /**
- * Some rows of a staged table, as text. Invariant: one sample is made at a time, of one file, within limits of bytes, time and
+ * Some rows of a staged table, as text. Invariant: one sample is made at a time, of few files, within limits of bytes, time and
  * characters; whoever asks for the same version again is given what was found.
  */
 
@@ -14,7 +14,8 @@ import { TidemarkError } from '../model/error.ts';
 const ROWS = 20;
 const CHARACTERS = 200;
 const COLUMNS = 100;
-/** A file that lies elsewhere is fetched as a whole. */
+const FILES = 4;
+/** Files that lie elsewhere are fetched as a whole. */
 const FETCH_BYTES = 64e6;
 const LIMIT_MS = 20_000;
 const KEPT = 20;
@@ -39,7 +40,7 @@ export class Samples {
     this.#engine = engine;
   }
 
-  /** `version`: the newest one, as the state store knows it. Null: the table has no file with rows. Throws STAGED_*, LAKE_*, SPOOL_*, QUERY_FAILED. */
+  /** `version`: the newest one, as the state store knows it. Null: there is no such table. Throws STAGED_*, LAKE_*, SPOOL_*, QUERY_FAILED. */
   async get(folder: string, version: bigint, signal: AbortSignal): Promise<Sample | null> {
     const key = `${folder} ${version}`;
     const limit = AbortSignal.timeout(LIMIT_MS);
@@ -68,39 +69,63 @@ export class Samples {
     const lake = this.#lake;
     const root = `staged/${folder}`;
     const snapshot = await readSnapshot({ lake, root, checkpoints: engine.checkpoints }, signal);
-    const file = snapshot && choose([...snapshot.files.values()], lake.localPath(root) !== null, folder);
-    if (!file) return null;
-    await using there = await engine.spool.read(`${root}/${file.path}`, { bytes: file.size }, signal);
-    const left = await firstRows(lake, root, file, signal);
-    const connection = await (await engine.duck()).connect();
-    const from = `read_parquet(${text(there.path)}, file_row_number = true)`;
-    const described = await connection.rows<{ column_name: string }>(`DESCRIBE FROM ${from}`, signal);
-    // The table may have columns that this file is too old for.
-    const has = new Set(described.map(({ column_name }) => column_name));
-    const shown = snapshot.metadata.columns.slice(0, COLUMNS);
-    const values = shown.map((column, i) => `${has.has(column.name) ? valueText(column) : 'NULL'} AS c${i}`);
-    const where = left === null ? '' : ` WHERE file_row_number IN (${left.join(', ')})`;
-    const rows = await connection.rows<Record<string, string | null>>(
-      `SELECT ${values.join(', ')} FROM ${from}${where} LIMIT ${ROWS}`,
-      signal,
-    );
+    if (snapshot === null) return null;
+    const columns = snapshot.metadata.columns.slice(0, COLUMNS);
+    const rows: (string | null)[][] = [];
+    for (const file of choose([...snapshot.files.values()], lake.localPath(root) !== null, folder)) {
+      rows.push(...(await rowsOf(engine, lake, root, file, columns, ROWS - rows.length, signal)));
+      if (rows.length >= ROWS) break;
+    }
     return {
       version: Number(snapshot.version),
-      columns: shown.map(({ name }) => name),
-      more: snapshot.metadata.columns.length - shown.length,
-      rows: rows.map((row) => shown.map((_, i) => short(row[`c${i}`]))),
+      columns: columns.map(({ name }) => name),
+      more: snapshot.metadata.columns.length - columns.length,
+      rows,
     };
   }
 }
 
-/** The largest of those that are quickly here: the smallest often hold a handful of rows. */
-function choose(files: AddFile[], local: boolean, folder: string): AddFile | undefined {
-  const bySize = files.sort((a, b) => a.size - b.size);
-  const file = local ? bySize.at(-1) : bySize.findLast(({ size }) => size <= FETCH_BYTES);
-  if (file !== undefined || files.length === 0) return file;
-  throw new TidemarkError('QUERY_FAILED', `its smallest file has ${bySize[0].size} bytes: too many for a look`, {
+/** The largest of those that are quickly here, and some more: a small table may have few rows in each of several files. */
+function choose(files: AddFile[], local: boolean, folder: string): AddFile[] {
+  const bySize = files.sort((a, b) => b.size - a.size);
+  if (local || files.length === 0) return bySize.slice(0, FILES);
+  const chosen: AddFile[] = [];
+  let bytes = 0;
+  for (const file of bySize) {
+    if (chosen.length >= FILES || bytes + file.size > FETCH_BYTES) continue;
+    chosen.push(file);
+    bytes += file.size;
+  }
+  if (chosen.length > 0) return chosen;
+  const least = bySize.at(-1)!.size;
+  throw new TidemarkError('QUERY_FAILED', `its smallest file has ${least} bytes: too many for a look`, {
     hint: `tidemark query "select * from ${folder} limit ${ROWS}"`,
   });
+}
+
+async function rowsOf(
+  engine: Engine,
+  lake: Lake,
+  root: string,
+  file: AddFile,
+  columns: DeltaColumn[],
+  most: number,
+  signal: AbortSignal,
+): Promise<(string | null)[][]> {
+  await using there = await engine.spool.read(`${root}/${file.path}`, { bytes: file.size }, signal);
+  const left = await firstRows(lake, root, file, most, signal);
+  const connection = await (await engine.duck()).connect();
+  const from = `read_parquet(${text(there.path)}, file_row_number = true)`;
+  const described = await connection.rows<{ column_name: string }>(`DESCRIBE FROM ${from}`, signal);
+  // The table may have columns that this file is too old for.
+  const has = new Set(described.map(({ column_name }) => column_name));
+  const values = columns.map((column, i) => `${has.has(column.name) ? valueText(column) : 'NULL'} AS c${i}`);
+  const where = left === null ? '' : ` WHERE file_row_number IN (${left.join(', ')})`;
+  const rows = await connection.rows<Record<string, string | null>>(
+    `SELECT ${values.join(', ')} FROM ${from}${where} LIMIT ${most}`,
+    signal,
+  );
+  return rows.map((row) => columns.map((_, i) => short(row[`c${i}`])));
 }
 
 /** The places of the first rows that are not deleted; null: none is. */
@@ -108,6 +133,7 @@ async function firstRows(
   lake: Lake,
   root: string,
   { deletionVector }: AddFile,
+  most: number,
   signal: AbortSignal,
 ): Promise<number[] | null> {
   if (deletionVector === null) return null;
@@ -115,7 +141,7 @@ async function firstRows(
   const bytes = path === null ? null : await lake.get(`${root}/${path}`, signal);
   const gone = new Set(decodeVector(deletionVector, bytes).map(Number));
   const places: number[] = [];
-  for (let place = 0; places.length < ROWS; place++) if (!gone.has(place)) places.push(place);
+  for (let place = 0; places.length < most; place++) if (!gone.has(place)) places.push(place);
   return places;
 }
 

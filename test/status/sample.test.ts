@@ -40,10 +40,25 @@ test('values are exact text, null is null, long ones are cut', async () => {
   ]);
 });
 
+test('a table in several files shows rows of each', async () => {
+  await using scene = await createStatusScene();
+  await staged(scene, 'x int', 'insert into t select g, 1 from generate_series(1, 8) g');
+  await scene.database.query('insert into t select g, 2 from generate_series(9, 14) g');
+  await scene.exporter.run('t');
+  await using compactor = await createCompactor(scene.exporter);
+  await compactor.compact('t');
+  expect((await compactor.snapshot('t')).files.size).toBe(2);
+  const sample = await new Samples(scene.deps.lake, scene.deps.engine).get('t', 1n, never);
+  expect(sample!.rows.map(([id]) => Number(id)).toSorted((a, b) => a - b)).toEqual(
+    Array.from({ length: 14 }, (_, i) => i + 1),
+  );
+});
+
 test('an empty table has no rows to show', async () => {
   await using scene = await createStatusScene();
   await staged(scene, 'x int', 'select 1');
-  expect(await new Samples(scene.deps.lake, scene.deps.engine).get('t', 0n, never)).toBeNull();
+  expect(await new Samples(scene.deps.lake, scene.deps.engine).get('t', 0n, never)).toMatchObject({ rows: [] });
+  expect(await new Samples(scene.deps.lake, scene.deps.engine).get('nothing', 0n, never)).toBeNull();
 });
 
 test('many who ask for one version have it made once', async () => {
@@ -72,7 +87,7 @@ test('one that fails does not stand in the way of the next', async () => {
   expect((await samples.get('t', 0n, never))!.rows).toEqual([['1', '2']]);
 });
 
-test('from a lake on S3 one file is fetched, and nothing stays', async () => {
+test('from a lake on S3 the file is fetched, and nothing stays', async () => {
   await using scene = await createStatusScene();
   await staged(scene, 'x int', 'insert into t select g, 2 from generate_series(1, 30) g');
   await using server = await startS3Server();
