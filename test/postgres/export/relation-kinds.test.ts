@@ -15,7 +15,9 @@ beforeEach(async () => {
   await db.query(`create table t (id int primary key, updated_at timestamptz not null default now());
     create view v as select * from t; create materialized view m as select * from t;
     create table p (id int primary key) partition by range (id);
-    create table p_1 partition of p for values from (0) to (10)`);
+    create table p_1 partition of p for values from (0) to (10);
+    create foreign data wrapper nothing; create server far foreign data wrapper nothing;
+    create foreign table f (id int) server far`);
 });
 
 afterEach(async () => {
@@ -32,6 +34,7 @@ const wanted = (tables: string, table: string[]) => {
 test.each([
   ['v', 'public.v is a view'],
   ['m', 'public.m is a materialized view'],
+  ['f', 'public.f is a foreign table'],
   ['public.p_1', 'public.p_1 is a partition of public.p'],
 ])('%s, by --table and in tables:', async (name, message) => {
   const refused = expect.objectContaining({ code: 'RELATION_KIND', message: expect.stringContaining(message) });
@@ -42,6 +45,16 @@ test.each([
 test('what is nowhere stays unknown', async () => {
   await expect(wanted('{ table: public.* }', ['nowhere'])).rejects.toMatchObject({ code: 'TABLE_UNKNOWN' });
   expect((await wanted('{ table: public.* }', [])).map(({ name }) => name.table)).toEqual(['p', 't']);
+});
+
+test('a partition that is a foreign table', async () => {
+  await exporter.run('p', { settings: { key: 'none' } });
+  await db.query('alter table p drop constraint p_pkey');
+  await db.query('create foreign table p_2 partition of p for values from (20) to (30) server far');
+  await expect(exporter.run('p', { settings: { key: 'none' } })).rejects.toMatchObject({
+    code: 'RELATION_KIND',
+    message: expect.stringContaining('its partition public.p_2 is a foreign table'),
+  });
 });
 
 test('a table of an access method that is not known to have transaction ids', async () => {
