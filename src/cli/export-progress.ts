@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import type { Progress, TableResult } from '../export/export-tables.ts';
 import type { ChunksDone } from '../export/work.ts';
 import { displayName, type TableName } from '../model/table.ts';
-import { formatBytes, formatCount, formatSeconds } from './format.ts';
+import { formatBytes, formatCount, formatSeconds, seconds as rounded } from './format.ts';
 import type { Screen } from './screen.ts';
 
 type Running = {
@@ -70,7 +70,8 @@ function logResult(log: Logger, result: TableResult): void {
 }
 
 function logEnd(log: Logger, result: TableResult): void {
-  const { run, rows, lateRows, seconds } = result;
+  const { run, rows, lateRows } = result;
+  const seconds = rounded(result.seconds);
   const about = { table: displayName(result.table as TableName), ...(run === null ? {} : { run: Number(run) }) };
   const bytes = result.files.reduce((sum, file) => sum + file.bytes, 0);
   if (result.state === 'committed') {
