@@ -154,7 +154,10 @@ test('transactions open across the chunks: older, younger, and finished before t
   }
 });
 
-test('writers at random', async () => {
+/** From there on the next run rolls it forward, and brings what is new besides. */
+const AFTER_PREPARE = new Set(['prepared', 'file-completed', 'completed', 'committed']);
+
+test('writers at random, and runs that break off', async () => {
   const seed = randomInt(1 << 30);
   console.log(`seed ${seed}`);
   let state = seed;
@@ -182,9 +185,18 @@ test('writers at random', async () => {
         return writer.query(`update ${table} set version = nextval('version'), updated_at = now() where ${own}`);
       };
       for (let i = 0; i < 10; i++) await write();
-      await inChunks(table, async () => {
-        for (let i = 0; i < 4; i++) await write();
-      });
+      let outcome: { state: string } | null = null;
+      while (outcome === null) {
+        const step = async (name: string) => {
+          if (random(20) === 0 && !AFTER_PREPARE.has(name)) throw new Error('enough');
+          if (name !== 'chunk-noted') return;
+          for (let i = 0; i < 4; i++) await write();
+        };
+        outcome = await exporter.run(table, { settings, step }).catch((error) => {
+          if (error.message !== 'enough') throw error;
+          return null;
+        });
+      }
       for (const writer of open) await writer.query('commit');
       open.clear();
       await isComplete(table);
