@@ -74,6 +74,7 @@ function listenAt(listen: string): { host: string; port: number } {
 }
 
 const COMPACT_AFTER = { rows: 100_000, ms: null };
+const NEVER_AFTER = { rows: null, ms: null };
 
 function scheduleOf({ schedule = {} }: ParsedConfig): Config['schedule'] {
   const { compact_after } = schedule;
@@ -81,7 +82,11 @@ function scheduleOf({ schedule = {} }: ParsedConfig): Config['schedule'] {
     timezone: schedule.timezone ?? 'UTC',
     export: schedule.export ?? '*/5 * * * *',
     compact: schedule.compact ?? '*/15 * * * *',
-    compactAfter: compact_after ? compactAfterOf(compact_after) : COMPACT_AFTER,
+    compactAfter: compact_after
+      ? compactAfterOf(compact_after)
+      : schedule.compact === 'off'
+        ? NEVER_AFTER
+        : COMPACT_AFTER,
     load: schedule.load ?? '* * * * *',
     vacuum: schedule.vacuum ?? '0 4 * * 0',
     reconcile: schedule.reconcile ?? null,

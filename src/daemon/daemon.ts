@@ -10,7 +10,7 @@ import { fixedParts } from '../config/fixed-parts.ts';
 import type { Lake } from '../lake/lake.ts';
 import type { LoadsDeps } from '../load/run-loads.ts';
 import { TidemarkError } from '../model/error.ts';
-import { displayName } from '../model/table.ts';
+import { displayName, type TableSettings } from '../model/table.ts';
 import type { Source } from '../postgres/source.ts';
 import type { StateStore } from '../state/state-store.ts';
 import { Agenda } from './agenda.ts';
@@ -20,6 +20,7 @@ import { lanesOf } from './lanes.ts';
 import { Loop } from './loop.ts';
 import { Sampler } from './sampler.ts';
 import { Services } from './services.ts';
+import { Waiting } from './waiting.ts';
 import { Works } from './works.ts';
 
 export type DaemonDeps = {
@@ -69,9 +70,15 @@ export class Daemon {
     };
     this.#services = new Services(probes, { board, clock, log, shown, random }, () => this.#back(), this.#stop.signal);
     const show = (work: Parameters<Loop['show']>[0]) => this.#loop.show(work);
-    this.#works = new Works({ config, source, state, agenda, board, clock, log, shown, show });
+    const waiting = new Waiting();
+    const waits = (table: TableSettings, rows: bigint, at: number) => {
+      const name = displayName(table.name);
+      const due = waiting.add(name, rows, this.#works.scheduleOf(table).compactAfter, at);
+      if (due !== null) agenda.hasten({ kind: 'compact', name }, due);
+    };
+    this.#works = new Works({ config, source, state, agenda, board, clock, log, shown, waits, show });
     this.#sampler = new Sampler({ board, clock, exportedAt: () => this.#works.exportedAt });
-    const lanes = lanesOf(deps, { config, agenda, works: this.#works, sampler: this.#sampler });
+    const lanes = lanesOf(deps, { config, works: this.#works, sampler: this.#sampler, waiting, waits });
     this.#loop = new Loop({ agenda, board, lanes, services: this.#services, clock, log, shown });
     board.answer((work, how) => this.#loop.ask(work, how));
   }

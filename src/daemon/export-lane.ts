@@ -80,8 +80,8 @@ async function exportBatch(lane: ExportLaneDeps, works: Due[], tell: Tell, signa
   await exportTables(lane.deps, request, progress, signal);
 }
 
-/** Two daemons have the same times: what the other one exported since then is done. Null: somebody asked, whatever was done before. */
-function checkedSince(works: Due[]): bigint | null {
+/** Two daemons have the same times: what the other one exported since then is done. Microseconds; null: somebody asked, whatever was done before. */
+export function checkedSince(works: Pick<Due, 'firedAt'>[]): bigint | null {
   const fired = works.flatMap(({ firedAt }) => (firedAt === null ? [] : [firedAt]));
   return fired.length < works.length ? null : BigInt(Math.min(...fired)) * 1000n;
 }

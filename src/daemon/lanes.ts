@@ -3,8 +3,7 @@
 import { compactDeps, compactSettings } from '../cli/compact-deps.ts';
 import { exportDeps } from '../cli/export-deps.ts';
 import type { Config } from '../config/config.ts';
-import { displayName } from '../model/table.ts';
-import type { Agenda } from './agenda.ts';
+import type { TableSettings } from '../model/table.ts';
 import { compactLanes } from './compact-lane.ts';
 import type { DaemonDeps } from './daemon.ts';
 import { exportLane } from './export-lane.ts';
@@ -13,18 +12,23 @@ import { loadLane } from './load-lane.ts';
 import type { Sampler } from './sampler.ts';
 import { createSmallConnections } from './small-connections.ts';
 import { vacuumLane } from './vacuum-lane.ts';
-import { Waiting } from './waiting.ts';
+import type { Waiting } from './waiting.ts';
 import type { Works } from './works.ts';
 
 const MINUTE = 60_000;
 
-/** `config`: the one in force. */
-export function lanesOf(
-  deps: DaemonDeps,
-  { config, agenda, works, sampler }: { config: () => Config; agenda: Agenda; works: Works; sampler: Sampler },
-): Lane[] {
+type LaneTools = {
+  /** The one in force. */
+  config: () => Config;
+  works: Works;
+  sampler: Sampler;
+  waiting: Waiting;
+  /** Rows that were exported at `at` wait for a compaction. */
+  waits: (table: TableSettings, rows: bigint, at: number) => void;
+};
+
+export function lanesOf(deps: DaemonDeps, { config, works, sampler, waiting, waits }: LaneTools): Lane[] {
   const { source, state, lake, log, clock, readers, holder, loads, engine, smallEngine, board, shown } = deps;
-  const waiting = new Waiting();
   const leaseMs = () => config().defaults.leaseMs;
   const exported = exportLane({
     deps: exportDeps({ source, state, lake, log }),
@@ -33,13 +37,11 @@ export function lanesOf(
     leaseMs,
     table: (name) => works.table(name),
     exported: (table, { rows, files }) => {
-      const name = displayName(table.name);
       sampler.add(
         Number(rows),
         files.reduce((sum, { bytes }) => sum + bytes, 0),
       );
-      const at = waiting.add(name, rows, works.scheduleOf(table).compactAfter, clock.now());
-      if (at !== null) agenda.hasten({ kind: 'compact', name }, at);
+      waits(table, rows, clock.now());
     },
   });
   const small = createSmallConnections(async () => (await engine()).duck());

@@ -27,6 +27,8 @@ export type WorksDeps = {
   clock: Clock;
   log: Logger;
   shown: (error: unknown) => ShownError;
+  /** Rows that were exported at `at` wait for a compaction. */
+  waits: (table: TableSettings, rows: bigint, at: number) => void;
   /** A work's place on the page is to be brought up to date. */
   show: (work: { kind: WorkKind; name: string }) => void;
 };
@@ -56,7 +58,11 @@ export class Works {
   }
 
   scheduleOf(table: TableSettings): TableSchedule {
-    return { ...this.#deps.config().schedule, ...table.schedule };
+    const schedule = { ...this.#deps.config().schedule, ...table.schedule };
+    // Who turns compactions off means those that follow exports too, unless he says when they do.
+    if (table.schedule?.compact === 'off' && !table.schedule.compactAfter)
+      schedule.compactAfter = { rows: null, ms: null };
+    return schedule;
   }
 
   /** The loads of the configuration. Throws what the state store throws. */
@@ -94,6 +100,7 @@ export class Works {
     else for (const table of added) log.info({ table }, 'a new table');
     for (const table of before?.keys() ?? []) if (!names.has(table)) log.info({ table }, 'the table is gone');
     this.#planKinds(names, seeds);
+    for (const [name, { rows, since }] of seeds?.waiting ?? []) this.#deps.waits(names.get(name)!, rows, since);
   }
 
   /** Something is wrong with `tables:`; said once. */
@@ -176,18 +183,27 @@ export class Works {
       signal,
     );
     const compact = new Map<string, number | null>();
+    const waiting: Seeds['waiting'] = new Map();
     for (const name of there) {
       const status = staged.get(names.get(name)!.folder);
       if (status?.version == null) compact.set(name, null);
-      else if (status.waiting.runs > 0n && status.waiting.since) compact.set(name, Date.parse(status.waiting.since));
+      else if (status.waiting.runs > 0n && status.waiting.since) {
+        const since = Date.parse(status.waiting.since);
+        compact.set(name, since);
+        waiting.set(name, { rows: status.waiting.rows, since });
+      }
     }
     const vacuum = await state.lastWork('vacuum', signal);
     // Counted from now on: whoever first starts a daemon does not want all of it looked through at once.
     const never = added.filter((name) => !vacuum.has(name));
     if (never.length > 0) await state.noteWork('vacuum', never, signal);
-    return { compact, vacuum };
+    return { compact, vacuum, waiting };
   }
 }
 
 /** Milliseconds since 1970. `compact`: since when rows wait, null: never compacted; missing: nothing waits. */
-type Seeds = { compact: Map<string, number | null>; vacuum: Map<string, number> };
+type Seeds = {
+  compact: Map<string, number | null>;
+  vacuum: Map<string, number>;
+  waiting: Map<string, { rows: bigint; since: number }>;
+};

@@ -58,6 +58,12 @@ test('defaults', () => {
   });
 });
 
+test('who turns compactions off means those that follow exports too, unless he says when they do', () => {
+  expect(parse(`${SOURCE}schedule: { compact: off }`).schedule.compactAfter).toEqual({ rows: null, ms: null });
+  const both = parse(`${SOURCE}schedule: { compact: off, compact_after: { time: 1m } }`);
+  expect(both.schedule).toMatchObject({ compact: 'off', compactAfter: { rows: null, ms: 60_000 } });
+});
+
 test('a table takes its schedule from every entry that says something of it, the strongest last', () => {
   const { tables, defaults } = parse(`${SOURCE}tables:
   - { table: "public.*", schedule: { export: "@every 30s", compact: off } }

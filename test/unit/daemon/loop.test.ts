@@ -1,80 +1,8 @@
-import { pino } from 'pino';
-import { describe, expect, onTestFinished, test } from 'vitest';
-import { Agenda } from '../../../src/daemon/agenda.ts';
-import { Board, type Work, type WorkKind } from '../../../src/daemon/board.ts';
+import { describe, expect, test } from 'vitest';
+import type { Work } from '../../../src/daemon/board.ts';
 import { parseSchedule } from '../../../src/daemon/cron.ts';
-import { type Lane, NO_FIGURES } from '../../../src/daemon/lane.ts';
-import { Loop } from '../../../src/daemon/loop.ts';
-import { Services } from '../../../src/daemon/services.ts';
-import { TidemarkError, toTidemarkError } from '../../../src/model/error.ts';
-import { fakeClock } from './fake-clock.ts';
-
-const MINUTE = 60_000;
-const SECOND = 1_000;
-
-type Does = (name: string, signal: AbortSignal) => Promise<'done' | 'nothing' | TidemarkError>;
-
-/** A loop over tables that are done as `does` says, on a clock of its own. */
-function world(options: { tables: string[]; does: Does; batches?: number; kind?: WorkKind; every?: string }) {
-  const { tables, does, batches = 1, kind = 'export', every = '1m' } = options;
-  const clock = fakeClock(100 * MINUTE);
-  const stop = new AbortController();
-  const lines: Record<string, unknown>[] = [];
-  const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line)) });
-  const board = new Board(clock.now());
-  const agenda = new Agenda(() => 0.5);
-  const shown = (error: unknown) => ({ code: toTidemarkError(error).code, message: 'm', hint: null });
-  const health = { source: true };
-  const probes = {
-    source: async () => {
-      if (!health.source) throw new TidemarkError('SOURCE_UNREACHABLE', 'away');
-    },
-    state: async () => {},
-    lake: async () => {},
-  };
-  const services = new Services(
-    probes,
-    { board, clock, log, shown, random: () => 0.5 },
-    () => loop.wake(),
-    stop.signal,
-  );
-  const begun: { name: string; at: number; batch: number }[] = [];
-  let batch = 0;
-  const lane: Lane = {
-    kind,
-    needs: ['source'],
-    batches: () => batches,
-    most: 100,
-    async run(works, tell, signal) {
-      const number = ++batch;
-      for (const { name } of works) {
-        if (signal.aborted) return;
-        begun.push({ name, at: clock.now(), batch: number });
-        const outcome = await does(name, signal);
-        if (signal.aborted) return;
-        if (outcome instanceof TidemarkError) tell.ended(name, { state: 'failed', error: outcome }, NO_FIGURES);
-        else tell.ended(name, { state: outcome }, { ...NO_FIGURES, run: '7', rows: 3, seconds: 1 });
-      }
-    },
-  };
-  const loop: Loop = new Loop({ agenda, board, lanes: [lane], services, clock, log, shown });
-  const schedule = parseSchedule(`@every ${every}`, 'UTC')!;
-  agenda.plan(
-    kind,
-    tables.map((name) => ({ name, schedule, lastAt: clock.now() })),
-    clock.now(),
-  );
-  const ran = loop.run(stop.signal);
-  const end = async () => {
-    stop.abort(new DOMException('stopped', 'AbortError'));
-    await clock.runTo(clock.now() + 10 * MINUTE);
-    await ran;
-  };
-  onTestFinished(end);
-  const names = (from: number, to: number) => begun.filter(({ at }) => at >= from && at < to).map(({ name }) => name);
-  const messages = () => lines.filter(({ level }) => Number(level) > 20).map(({ msg }) => msg);
-  return { clock, stop, loop, board, agenda, lines, messages, begun, names, health, ran, services };
-}
+import { TidemarkError } from '../../../src/model/error.ts';
+import { MINUTE, SECOND, world } from './loop-world.ts';
 
 const work = (name: string): Work => ({ kind: 'export', name });
 
@@ -139,6 +67,18 @@ test('no more batches at once than the lane allows: what is due waits for the en
   expect(begun.map(({ name, at }) => [name, at / SECOND - 6_060])).toEqual([
     ['a', 0],
     ['b', 150],
+  ]);
+});
+
+test('a batch counts until it has returned; then what waits for it begins', async () => {
+  const { clock, loop, begun } = world({ tables: ['a', 'b'], does: async () => 'nothing', lingers: 7 * SECOND });
+  loop.ask(work('a'));
+  await clock.runTo(100 * MINUTE + SECOND);
+  loop.ask(work('b'));
+  await clock.runTo(100 * MINUTE + 20 * SECOND);
+  expect(begun.map(({ name, at }) => [name, at / SECOND - 6_000])).toEqual([
+    ['a', 0],
+    ['b', 7],
   ]);
 });
 

@@ -3,6 +3,7 @@ import { fixedParts } from '../../../src/config/fixed-parts.ts';
 import { parseConfig } from '../../../src/config/load-config.ts';
 import { askAgainAfter, retryAfter } from '../../../src/daemon/backoff.ts';
 import { parseSchedule } from '../../../src/daemon/cron.ts';
+import { checkedSince } from '../../../src/daemon/export-lane.ts';
 import { findTables } from '../../../src/daemon/find-tables.ts';
 import { jittered, jitterMs } from '../../../src/daemon/jitter.ts';
 import { Waiting } from '../../../src/daemon/waiting.ts';
@@ -71,6 +72,11 @@ describe('a compaction follows an export', () => {
     expect(new Waiting().add('a', 1_000_000n, { rows: null, ms: null }, 1_000)).toBeNull();
     expect(new Waiting().add('a', 1n, { rows: null, ms: 0 }, 1_000)).toBe(1_000);
   });
+});
+
+test('what another daemon exported since the earliest of their times is passed over, but not what somebody asked for', () => {
+  expect(checkedSince([{ firedAt: 5_000 }, { firedAt: 3_000 }])).toBe(3_000_000n);
+  expect(checkedSince([{ firedAt: 5_000 }, { firedAt: null }])).toBeNull();
 });
 
 const parse = (more: string) =>
