@@ -68,6 +68,17 @@ test('three processes at once open no more connections than one may, and export 
   expect(await counted()).toBe(0);
 });
 
+test('with the state store in the source each process has one connection to that besides, and one of all reads', async () => {
+  for (const name of names) await scene.db.query(`insert into ${name} values (51)`);
+  const whole = { source: { url: '$'.concat('{DATABASE_URL}'), connections: 2 } };
+  const processes = await Promise.all([1, 2, 3].map(() => scene.start(['export', '--all', '--json'], whole)));
+  const ended = Promise.all(processes.map((each) => each.ended));
+  const most = await mostSeen(ended);
+  expect((await ended).map(({ code }) => code)).toEqual([0, 0, 0]);
+  expect(most).toBeGreaterThan(1);
+  expect(most).toBeLessThanOrEqual(4);
+});
+
 test('a connection of a process that was killed is free once the lease is over; who waits says for whom', async () => {
   await scene.db.query('begin; lock table t0 in access exclusive mode');
   const first = await scene.start(['export', '--table', 't0'], config(1, '5s'), env());
