@@ -11,10 +11,6 @@ import { connect, disconnect } from '../postgres/connect.ts';
 
 const CONNECT_MS = 3_000;
 const LIMIT_MS = 10_000;
-const FRESH_MS = 30_000;
-const SOON_MS = 1_000;
-/** Of the time at most one part in so many goes into asking. */
-const SHARE = 50;
 const SHOWN = 50;
 /** A line may be megabytes. */
 const TEXT = 400;
@@ -31,9 +27,6 @@ export type LoadSums = {
   rowsFiltered: number;
   rowsKnown: number;
 };
-
-/** What the first page shows. `done`: drops that were loaded, null: too many to count quickly. */
-export type LoadCounts = { done: number | null; dead: number; rejects: number };
 
 export type DeadDrop = { key: string; bytes: number; error: string | null; at: number | null; attempt: number };
 
@@ -52,7 +45,7 @@ export type Reject = {
 
 export type LedgerPage = { totals: LoadTotals; dead: DeadDrop[]; rejects: Reject[] };
 
-type Env = Record<string, string | undefined>;
+export type Env = Record<string, string | undefined>;
 
 /** The newest first, some of each. Throws TARGET_*, or the signal's reason. */
 export async function readLedger(load: LoadSettings, env: Env, signal: AbortSignal): Promise<LedgerPage> {
@@ -61,6 +54,11 @@ export async function readLedger(load: LoadSettings, env: Env, signal: AbortSign
     dead: await deadOf(client, at, load.name),
     rejects: await rejectsOf(client, at, load.name),
   }));
+}
+
+/** The totals alone. Throws as readLedger(). */
+export async function readTotals(load: LoadSettings, env: Env, signal: AbortSignal): Promise<LoadTotals> {
+  return withLedger(load, env, signal, (client, at) => totalsOf(client, at, load.name));
 }
 
 async function withLedger<T>(
@@ -154,55 +152,4 @@ async function rejectsOf(client: pg.Client, at: string | null, load: string): Pr
     [load],
   );
   return rows;
-}
-
-type Kept = { counts: LoadCounts | null; nextAt: number; asking: boolean };
-
-/** The loads' counts for the first page and the metrics, some seconds old; asked for behind the back of who wants them. */
-export class LedgerCounts {
-  readonly #env: Env;
-  readonly #signal: AbortSignal;
-  readonly #tell: () => void;
-  readonly #kept = new Map<string, Kept>();
-
-  /** `tell`: counts have changed. `signal` ends what is asked. */
-  constructor(env: Env, tell: () => void, signal: AbortSignal) {
-    this.#env = env;
-    this.#tell = tell;
-    this.#signal = signal;
-  }
-
-  /** As they were last told; null: the target has not answered. */
-  get(load: LoadSettings): LoadCounts | null {
-    const kept = this.#kept.get(load.name) ?? { counts: null, nextAt: 0, asking: false };
-    this.#kept.set(load.name, kept);
-    if (!kept.asking && performance.now() >= kept.nextAt) void this.#ask(load, kept);
-    return kept.counts;
-  }
-
-  /** A run of the load has ended: its counts are asked for soon. */
-  ended(name: string): void {
-    const kept = this.#kept.get(name);
-    if (kept) kept.nextAt = Math.min(kept.nextAt, performance.now() + SOON_MS);
-  }
-
-  async #ask(load: LoadSettings, kept: Kept): Promise<void> {
-    kept.asking = true;
-    const began = performance.now();
-    try {
-      const { dead, rejects, sums } = await withLedger(load, this.#env, this.#signal, (client, at) =>
-        totalsOf(client, at, load.name),
-      );
-      const counts = { done: sums?.loaded ?? null, dead, rejects };
-      const changed = JSON.stringify(kept.counts) !== JSON.stringify(counts);
-      kept.counts = counts;
-      if (changed) this.#tell();
-    } catch {
-      // The daemon's own load meets the same error and says it on the board.
-    } finally {
-      const now = performance.now();
-      kept.nextAt = now + Math.max(FRESH_MS, (now - began) * SHARE);
-      kept.asking = false;
-    }
-  }
 }

@@ -10,8 +10,8 @@ import type { DeadDrop, LedgerPage, Reject } from './ledger-look.ts';
 import type { LoadLine } from './overview.ts';
 import { rankHtml } from './overview-page.ts';
 import { ago, failingBox, none, runningText, until } from './show.ts';
+import { quiet, shownPart, table } from './show-part.ts';
 import type { Part } from './table-details.ts';
-import { shownPart } from './table-page.ts';
 import { topBar } from './top-bar.ts';
 
 export type LoadPage = {
@@ -77,19 +77,30 @@ ${rejectsTable(rejects, totals.rejects, now)}
 }
 
 function deadTable(dead: DeadDrop[], all: number, now: number): Html {
-  if (dead.length === 0) return html`<p class="quiet">None.</p>`;
-  return html`<div class="wide" tabindex="0"><table><thead><tr><th scope="col">Drop</th><th scope="col">Why</th><th scope="col" class="n">Size</th><th scope="col" class="n">Attempts</th><th scope="col" class="n">Since</th></tr></thead><tbody>${dead.map(
+  if (dead.length === 0) return quiet('None.');
+  const rows = dead.map(
     ({ key, error, bytes, attempt, at }) =>
       html`<tr><td class="key">${key}</td><td class="t">${error}</td><td class="n">${formatBytes(bytes)}</td><td class="n">${attempt}</td><td class="n">${ago(at, now)}</td></tr>`,
-  )}</tbody></table></div>${rest(all, dead.length)}`;
+  );
+  return html`${table([['Drop'], ['Why'], ['Size', 'n'], ['Attempts', 'n'], ['Since', 'n']], rows)}${rest(all, dead.length)}`;
 }
 
 function rejectsTable(rejects: Reject[], all: number, now: number): Html {
-  if (rejects.length === 0) return html`<p class="quiet">None.</p>`;
-  return html`<div class="wide" tabindex="0"><table><thead><tr><th scope="col">Drop</th><th scope="col" class="n">Line</th><th scope="col">Column</th><th scope="col">Why</th><th scope="col">Text</th><th scope="col" class="n">Attempts</th><th scope="col" class="n">Since</th></tr></thead><tbody>${rejects.map(
+  if (rejects.length === 0) return quiet('None.');
+  const head: [string, string?][] = [
+    ['Drop'],
+    ['Line', 'n'],
+    ['Column'],
+    ['Why'],
+    ['Text'],
+    ['Attempts', 'n'],
+    ['Since', 'n'],
+  ];
+  const rows = rejects.map(
     ({ key, line, column, reason, text, cut, attempt, at }) =>
       html`<tr><td class="key">${key}</td><td class="n">${line}</td><td>${column ?? none}</td><td class="t">${reason}</td><td class="v">${text}${cut && ' …'}</td><td class="n">${attempt}</td><td class="n">${ago(at, now)}</td></tr>`,
-  )}</tbody></table></div>${rest(all, rejects.length)}`;
+  );
+  return html`${table(head, rows)}${rest(all, rejects.length)}`;
 }
 
 function rest(all: number, shown: number): Html | false {

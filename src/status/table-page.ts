@@ -2,10 +2,6 @@
 
 import { formatBytes, formatCount, toSecond } from '../cli/format.ts';
 import type { Ended } from '../daemon/board.ts';
-import type { TidemarkError } from '../model/error.ts';
-import type { LakeType } from '../model/lake-type.ts';
-import type { WrittenColumn } from '../model/run.ts';
-import type { TableRun } from '../state/table-runs.ts';
 import type { TableStatus } from '../state/tables.ts';
 import { actions, type Doing, said } from './actions.ts';
 import { document } from './document.ts';
@@ -13,8 +9,10 @@ import { type Part as Content, type Html, html } from './html.ts';
 import type { TableLine } from './overview.ts';
 import { notes, rankHtml } from './overview-page.ts';
 import type { Sample } from './sample.ts';
-import { ago, failingBox, none, number, rowsText, took, until } from './show.ts';
-import type { Part, TableDetails, Version } from './table-details.ts';
+import { ago, failingBox, none, rowsText, until } from './show.ts';
+import { quiet, shownPart, table } from './show-part.ts';
+import type { Part, TableDetails } from './table-details.ts';
+import { columnsTable, filesTable, runsTable, versionsTable } from './table-parts.ts';
 import { topBar } from './top-bar.ts';
 
 export type TablePage = {
@@ -99,86 +97,6 @@ function stored(rows: bigint, files: bigint, bytes: bigint): string {
   return `${rowsText(rows)}, ${formatCount(files)} ${files === 1n ? 'file' : 'files'}, ${formatBytes(Number(bytes))}`;
 }
 
-function table(head: [string, string?][], rows: Html[]): Html {
-  const titles = head.map(([name, kind]) => html`<th scope="col"${kind && html` class="${kind}"`}>${name}</th>`);
-  return html`<div class="wide" tabindex="0"><table><thead><tr>${titles}</tr></thead><tbody>${rows}</tbody></table></div>`;
-}
-
-/** The part, or why it cannot be shown. */
-export function shownPart<T>(part: Part<T>, show: (value: T) => Html): Html {
-  return 'error' in part ? errorLine(part.error) : show(part.value);
-}
-
-function errorLine({ code, message, hint }: TidemarkError): Html {
-  return html`<p class="quiet">Cannot be shown: <code class="code">${code}</code> ${message}</p>${hint && html`<p class="hint">${hint}</p>`}`;
-}
-
-const quiet = (text: string) => html`<p class="quiet">${text}</p>`;
-
-function runsTable(runs: Part<TableRun[]>, ended: readonly Ended[], now: number): Html {
-  return shownPart(runs, (known) => {
-    const own = ended.filter(({ kind, outcome }) => kind === 'compact' && outcome === 'done');
-    const lines = [
-      ...known.map((run) => ({ at: Date.parse(run.finishedAt ?? run.startedAt), line: runLine(run, now) })),
-      ...own.map((run) => ({ at: run.at, line: compactionLine(run, now) })),
-    ];
-    if (lines.length === 0) return quiet('None yet.');
-    const head: [string, string?][] = [
-      ['Run', 'n'],
-      ['What'],
-      ['Ended', 'n'],
-      ['Took', 'n'],
-      ['Rows', 'n'],
-      ['Late', 'n'],
-      ['Files', 'n'],
-      ['Size', 'n'],
-      ['Outcome'],
-    ];
-    const sorted = lines.sort((a, b) => b.at - a.at);
-    return table(
-      head,
-      sorted.map(({ line }) => line),
-    );
-  });
-}
-
-function runLine(run: TableRun, now: number): Html {
-  const [start, end] = [Date.parse(run.startedAt), run.finishedAt === null ? null : Date.parse(run.finishedAt)];
-  const outcome = run.state === 'committed' ? 'done' : run.state;
-  return html`<tr class="${run.error === null ? outcome : 'failed'}"><td class="n">${run.run}</td><td>${run.kind}${run.full && ', full'}</td><td class="n">${ago(end, now)}</td><td class="n">${
-    end === null || run.state !== 'committed' ? none : took(end - start)
-  }</td><td class="n">${number(run.rows)}</td><td class="n">${number(run.lateRows)}</td><td class="n">${number(run.files)}</td><td class="n">${
-    run.bytes === null ? none : formatBytes(Number(run.bytes))
-  }</td><td class="t"><span class="outcome">${outcome}</span>${
-    run.error !== null && html` <code class="code">${run.error.code}</code> ${run.error.message}`
-  }</td></tr>`;
-}
-
-function compactionLine({ run, kind, at, seconds, rows, bytes }: Ended, now: number): Html {
-  return html`<tr class="done"><td class="n">${run ?? none}</td><td>${kind}</td><td class="n">${ago(at, now)}</td><td class="n">${took(seconds * 1000)}</td><td class="n">${number(rows)}</td><td class="n">${none}</td><td class="n">${none}</td><td class="n">${formatBytes(bytes)}</td><td><span class="outcome">done</span></td></tr>`;
-}
-
-function versionsTable(versions: Part<Version[]>, now: number): Html {
-  return shownPart(versions, (known) => {
-    if (known.length === 0) return quiet('None yet: the first compaction makes one.');
-    const head: [string, string?][] = [
-      ['Version', 'n'],
-      ['Made', 'n'],
-      ['Inserted', 'n'],
-      ['Updated', 'n'],
-      ['Deleted', 'n'],
-      ['Files', 'n'],
-      ['Operation'],
-      ['By'],
-    ];
-    const rows = known.map(
-      (each) =>
-        html`<tr><td class="n">${each.version}</td><td class="n">${ago(each.at, now)}</td><td class="n">${number(each.inserted)}</td><td class="n">${number(each.updated)}</td><td class="n">${number(each.deleted)}</td><td class="n">+${each.filesAdded} −${each.filesRemoved}</td><td>${each.operation}</td><td class="quiet">${each.by}</td></tr>`,
-    );
-    return table(head, rows);
-  });
-}
-
 function sampleHtml({ sample, status }: TablePage, path: string): Html {
   if (status.staged?.version == null) return quiet('Nothing is staged yet.');
   if (sample === null) return html`<p><a href="${path}?sample=1#sample" rel="nofollow">Show 20 rows</a></p>`;
@@ -193,52 +111,4 @@ function sampleHtml({ sample, status }: TablePage, path: string): Html {
       rows,
     )}<p class="quiet">Version ${known.version}; any ${known.rows.length} rows, long values cut${known.more > 0 && `, ${known.more} columns left out`}.</p>`;
   });
-}
-
-function filesTable(files: TableDetails['files']): Html {
-  return shownPart(files, (known) => {
-    if (known.length === 0) return quiet('None yet.');
-    const rows = known.map(
-      ({ run, key, rows, bytes }) =>
-        html`<tr><td class="n">${run}</td><td class="n">${number(rows)}</td><td class="n">${formatBytes(Number(bytes))}</td><td class="key">${key}</td></tr>`,
-    );
-    return table([['Run', 'n'], ['Rows', 'n'], ['Size', 'n'], ['File']], rows);
-  });
-}
-
-function columnsTable(columns: Part<WrittenColumn[]>, { unfit }: TableStatus): Html {
-  return shownPart(columns, (known) => {
-    if (known.length === 0) return quiet('Not known yet.');
-    const unfitOf = ({ source, name }: WrittenColumn) => unfit[name] ?? unfit[source] ?? {};
-    const renamed = known.some(({ source, name }) => source !== name);
-    const lossy = known.some((column) => Object.keys(unfitOf(column)).length > 0);
-    const rows = known.map((column) => {
-      const { source, name, type, key } = column;
-      const { null: asNull = 0, text = 0 } = unfitOf(column);
-      const said = [
-        asNull > 0 && `${formatCount(asNull)} written as NULL`,
-        text > 0 && `${formatCount(text)} kept as text`,
-      ];
-      return html`<tr><td>${name}</td><td>${typeText(type)}${key !== undefined && ', key'}</td>${
-        renamed && html`<td>${source !== name && source}</td>`
-      }${lossy && html`<td class="bad">${said.filter(Boolean).join(', ')}</td>`}</tr>`;
-    });
-    const head: [string][] = [['Column'], ['Type in the lake']];
-    if (renamed) head.push(['In the source']);
-    if (lossy) head.push(['Values without a place']);
-    return table(head, rows);
-  });
-}
-
-function typeText(type: LakeType): string {
-  switch (type.kind) {
-    case 'array':
-      return `${typeText(type.element)}[]`;
-    case 'decimal':
-      return `decimal(${type.precision},${type.scale})`;
-    case 'timestamp':
-      return type.utc ? 'timestamp, UTC' : 'timestamp without zone';
-    default:
-      return type.kind;
-  }
 }

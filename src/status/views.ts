@@ -4,7 +4,7 @@ import os from 'node:os';
 import type { LoadSettings } from '../load/settings.ts';
 import type { StatusDeps } from './deps.ts';
 import { type Known, KnownTables } from './known-tables.ts';
-import { LedgerCounts } from './ledger-look.ts';
+import { LedgerCounts } from './ledger-counts.ts';
 import { look, type Numbered } from './live.ts';
 import { overviewOf } from './overview.ts';
 import { Samples } from './sample.ts';
