@@ -52,7 +52,7 @@ export const tableEntry = keys({
   cursor: text()
     .optional()
     .describe(
-      'The column that says when a row last changed; default: updated_at if there is one. none: every run scans the table.',
+      'The column that says when a row last changed, a time or a counted bigint; default: updated_at if there is one. none: every run scans the table.',
     ),
   as: text()
     .regex(/^(?!\.+$)[A-Za-z0-9_.-]{1,200}$/, { error: 'must be made of letters, digits, "_", "." and "-"' })
