@@ -31,6 +31,8 @@ export type CopyPlan = {
   groups: GroupLimits;
   /** Where `readers:` may find help. */
   source: Source;
+  /** Readers of an earlier COPY with the same plan, whose buffers are used again; those of this one come into it. */
+  kept?: GroupReader[];
 };
 
 /** Resolves when the last row was handed to the writer, which may still be encoding and uploading. */
@@ -66,7 +68,9 @@ export async function copyRows(
   const checks = settings.expect ? new RowChecks(table, plan, settings.expect, columns) : null;
   const readers: GroupReader[] = [];
   const readerAt = (i: number) => {
-    readers[i] ??= new GroupReader(table, plan, trustText, ids, groups, onGroup, checks);
+    readers[i] ??=
+      given.kept?.[i]?.reuse(ids, onGroup, checks) ??
+      new GroupReader(table, plan, trustText, ids, groups, onGroup, checks);
     return readers[i];
   };
   const read = async (from: pg.ClientBase, choice: CopyPlan['rows'], reader: GroupReader, until: AbortSignal) => {
@@ -99,6 +103,7 @@ export async function copyRows(
   } else await read(client, rows, readerAt(0), signal);
   const all = Object.values(readers);
   for (const reader of all) reader.finish();
+  if (given.kept) Object.assign(given.kept, readers);
   return {
     ids: ids.ids(),
     rows: sum(all.map((reader) => reader.rows)),

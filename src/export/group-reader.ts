@@ -35,13 +35,13 @@ export class GroupReader implements CopySink, BatchSink {
   readonly #plan: ColumnPlan;
   readonly #readings: Reading[];
   readonly #builders: ColumnBuilder[];
-  readonly #ids: CarriedIds;
+  #ids: CarriedIds;
   readonly #limits: GroupLimits;
-  readonly #onGroup: (group: RowGroup) => void;
+  #onGroup: (group: RowGroup) => void;
   /** Null: between two COPYs. */
   #tuples: TupleBatches | null;
-  readonly #checks: RowChecks | null;
-  readonly unfit: UnfitCounts = {};
+  #checks: RowChecks | null;
+  unfit: UnfitCounts = {};
   rows = 0n;
   bytes = 0;
   #groupRows = 0;
@@ -102,6 +102,17 @@ export class GroupReader implements CopySink, BatchSink {
     this.rows += BigInt(rows);
     this.#groupRows += rows;
     if (this.#groupRows >= this.#limits.rows || this.#groupBytes >= this.#limits.bytes) this.#flush();
+  }
+
+  /** After finish(): begins anew with the buffers that it has; groups that it handed over may still be in use. */
+  reuse(ids: CarriedIds, onGroup: (group: RowGroup) => void, checks: RowChecks | null): this {
+    this.#ids = ids;
+    this.#onGroup = onGroup;
+    this.#checks = checks;
+    this.unfit = {};
+    this.rows = 0n;
+    this.bytes = 0;
+    return this;
   }
 
   /** Makes ready for the rows of another COPY, which go on in the same group. Throws SOURCE_FAILED as finish() does. */

@@ -33,6 +33,8 @@ export type RawWriterOptions = {
   metadata: (run: bigint) => Record<string, string>;
   createdBy: string;
   token: bigint;
+  /** For writers that share one run: what it has learned of the columns holds for all. By default each has its own. */
+  encoder?: RowGroupEncoder;
   /** The next file's number within the run, for writers that share one; by default each counts for itself. */
   nextPart?: () => number;
   /** Plans the run; called once, with the first rows: a run without any leaves nothing to recover. */
@@ -59,7 +61,7 @@ export class RawWriter {
 
   constructor(options: RawWriterOptions) {
     this.#options = options;
-    this.#encoder = new RowGroupEncoder(options.columns, options.compressor);
+    this.#encoder = options.encoder ?? new RowGroupEncoder(options.columns, options.compressor);
   }
 
   /** Resolves once the group's bytes are on their way; groups may overlap. Each column is released as early as possible. */

@@ -1,5 +1,6 @@
 /** How a large table is cut into chunks, and whether a plan still holds. Pure. */
 
+import { historyChange } from '../../model/history.ts';
 import type { Mark } from '../../model/mark.ts';
 import type { ChunkPlan } from '../../model/run.ts';
 import type { TableSettings } from '../../model/table.ts';
@@ -7,7 +8,6 @@ import type { Blocks } from '../../postgres/changed-rows.ts';
 import type { SourceTable } from '../../postgres/describe.ts';
 import type { Snapshot } from '../../postgres/snapshot.ts';
 import type { TableBlocks } from '../../postgres/table-blocks.ts';
-import { historyChange } from '../../model/history.ts';
 import type { ColumnPlan } from '../column-plan.ts';
 import { cutBlocks } from '../cut-blocks.ts';
 

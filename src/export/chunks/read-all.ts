@@ -6,6 +6,7 @@
 import type pg from 'pg';
 import type { NotedChunk } from '../../model/run.ts';
 import { displayName } from '../../model/table.ts';
+import type { GroupReader } from '../group-reader.ts';
 import type { RawWriter } from '../raw-writer.ts';
 import type { ExportDeps, TableWork } from '../work.ts';
 import type { OpenRun } from './open-run.ts';
@@ -50,6 +51,7 @@ export async function readAll(
 
   const reader = async (lend: Lend) => {
     let finishing: Promise<void> = Promise.resolve();
+    const kept: GroupReader[] = [];
     try {
       while (missing.length > 0) {
         const next = await lend(async (client) => {
@@ -57,7 +59,7 @@ export async function readAll(
           if (chunk === undefined) return null;
           if (missing.length > 0) helpers.push(helper());
           const writer = newWriter(until);
-          const given = { chunk, columns, writer };
+          const given = { chunk, columns, writer, kept };
           const told = { ...work, onProgress: progress.of(chunk) };
           const read = await discardOnFailure(writer, () => readChunk(client, deps, told, chunked, given, until));
           return { writer, finish: () => finish(chunk, writer, read) };

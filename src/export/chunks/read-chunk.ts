@@ -5,6 +5,7 @@ import type { ChunkedRun } from '../../model/run.ts';
 import { openSnapshot } from '../../postgres/snapshot.ts';
 import type { ColumnPlan } from '../column-plan.ts';
 import { copyRows } from '../copy-rows.ts';
+import type { GroupReader } from '../group-reader.ts';
 import type { RawWriter } from '../raw-writer.ts';
 import type { ExportDeps, TableWork } from '../work.ts';
 import { blocksOf, brokenBy, goneLeaves } from './plan-chunks.ts';
@@ -22,7 +23,7 @@ export async function readChunk(
   deps: ExportDeps,
   work: TableWork,
   { plan, mark }: ChunkedRun,
-  { chunk, columns, writer }: { chunk: number; columns: ColumnPlan; writer: RawWriter },
+  { chunk, columns, writer, kept }: { chunk: number; columns: ColumnPlan; writer: RawWriter; kept: GroupReader[] },
   signal: AbortSignal,
 ): Promise<ReadChunk> {
   const { trustText, history } = await deps.source.facts(signal);
@@ -47,6 +48,7 @@ export async function readChunk(
     trustText,
     groups: deps.groups,
     source: deps.source,
+    kept,
   };
   const copied = await copyRows(client, work, given, writer, signal);
   await client.query('commit');

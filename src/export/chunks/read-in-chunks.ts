@@ -7,9 +7,11 @@ import { TidemarkError } from '../../model/error.ts';
 import type { Mark } from '../../model/mark.ts';
 import type { Broken, RawFile, UnfitCounts, WrittenColumn } from '../../model/run.ts';
 import { displayName } from '../../model/table.ts';
+import { RowGroupEncoder } from '../../parquet/row-group.ts';
 import { parseInstant } from '../../postgres/render.ts';
 import { writtenColumns } from '../column-plan.ts';
 import { openWriter } from '../open-writer.ts';
+import { parquetColumns } from '../parquet-columns.ts';
 import type { PlannedRun, RawWriter } from '../raw-writer.ts';
 import { discardRun } from '../recover.ts';
 import { mergeBroken } from '../row-checks.ts';
@@ -83,12 +85,14 @@ async function finished(deps: ExportDeps, work: TableWork, run: OpenRun, signal:
   const { planned, token, chunked, columns, noted } = run;
   const { mark } = chunked;
   let part = Math.max(-1, ...noted.flatMap(({ files }) => files.map((file) => file.part)));
+  const encoder = new RowGroupEncoder(parquetColumns(columns.columns), deps.compressor(work.settings));
   const newWriter = (evenEmpty: boolean, until: AbortSignal): RawWriter =>
     openWriter(deps, work, { plan: columns, snapshot: mark, full: true }, until, {
       plan: async () => planned,
       token,
       evenEmpty,
       nextPart: () => ++part,
+      encoder,
     });
   await readAll(deps, work, run, (until) => newWriter(false, until), signal);
   noted.sort((a, b) => a.chunk - b.chunk);
