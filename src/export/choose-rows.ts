@@ -29,6 +29,8 @@ export type Situation = {
   /** The user wants every row. */
   full: boolean;
   leaves: Leaf[];
+  /** The table's own oid; absent: it is among the leaves. */
+  root?: number;
   history: History;
   /** The snapshot's clock. */
   at: bigint;
@@ -41,7 +43,7 @@ export type Situation = {
 const MOST_APART = 50;
 
 export function chooseRows(situation: Situation): Choice {
-  const { previous, full, leaves, history: now, at, hasCursor, counts = false } = situation;
+  const { previous, full, leaves, root, history: now, at, hasCursor, counts = false } = situation;
   const changed = previous?.history ? historyChange(previous.history, now) : null;
   const history = changed === null && previous?.history ? completed(now, previous.history) : now;
   // Ids, and what is known of prepared ones, belong to the other history; so does its clock.
@@ -56,7 +58,11 @@ export function chooseRows(situation: Situation): Choice {
     doubt: null,
     history,
   };
-  if (previous === null || full || isReplaced(previous.leaves, leaves)) return whole;
+  if (previous === null || full) return whole;
+  // Of a partitioned table all partitions can be new while the lake is to keep what the old ones held.
+  const ownRows = root === undefined || leaves.some(({ oid }) => oid === root);
+  const replaced = isReplaced(previous.leaves, leaves);
+  if (replaced && (ownRows || changed !== null)) return whole;
   const byFloor = hasCursor && previous.floor !== null;
   // A count may go on from an older number on another server.
   if (changed !== null && (counts || !byFloor)) return whole;
@@ -71,7 +77,7 @@ export function chooseRows(situation: Situation): Choice {
   const added = leaves.filter(isNew).map((leaf) => ({ leaf, rule: 'all' as const }));
   const rewritten = byFloor ? leaves.filter(isRewritten).map((leaf) => ({ leaf, rule: 'ids' as const })) : [];
   // TRUNCATE … RESTART IDENTITY: small numbers are new again.
-  if (rewritten.length > 0 && (counts || previous.trail.length > 0)) {
+  if ((rewritten.length > 0 || replaced) && (counts || previous.trail.length > 0)) {
     const anew = uncounted(previous);
     return { ...part, since: { ...anew, floor: null }, apart: added, base: anew };
   }

@@ -57,7 +57,16 @@ export async function dryRun(
       const count = await countOf(client, table, plan);
       const previous = count && mark ? knownCount(mark, count) : mark;
       const hasCursor = plan.cursor !== null;
-      const choice = chooseRows({ previous, full, leaves, history, at, hasCursor, counts: count !== null });
+      const choice = chooseRows({
+        previous,
+        full,
+        leaves,
+        root: table.oid,
+        history,
+        at,
+        hasCursor,
+        counts: count !== null,
+      });
       const since = range ? null : choice.since;
       const apart = range ? [] : await leafChoices(client, choice.apart);
       const { where, start } = settings;

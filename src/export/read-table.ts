@@ -61,6 +61,7 @@ export async function readTable(
       previous: count && previous ? knownCount(previous, count) : previous,
       full: work.full,
       leaves,
+      root: table.oid,
       history,
       at,
       hasCursor: plan.cursor !== null,

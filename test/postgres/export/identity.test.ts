@@ -162,6 +162,14 @@ describe('a partitioned table', () => {
     expect(await newIds()).toEqual([100, 101]);
   });
 
+  test('a partition that takes the place of all others leaves in the lake what they held', async () => {
+    await db.query('drop table t_1; drop table t_2; create table t_3 partition of t for values from (200) to (300)');
+    await db.query(`insert into t values (200, 0, ${OLD})`);
+    expect(await exporter.run('t')).toMatchObject({ rows: 1n });
+    expect(await lastRunIsFull()).toBe(false);
+    expect(await exporter.run('t')).toMatchObject({ state: 'nothing' });
+  });
+
   test('one partition written anew is looked at whole, the others by their index', async () => {
     await db.query(`update t set updated_at = ${OLD} where id >= 100`);
     await exporter.run('t');

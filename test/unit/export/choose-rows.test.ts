@@ -52,6 +52,29 @@ test('all are new: the table is another one', () => {
   expect(choose({ leaves: [] })).toMatchObject({ full: false, apart: [] });
 });
 
+test('all partitions of a partitioned table are new: they come whole, and the lake keeps what the old ones held', () => {
+  expect(choose({ root: 100, leaves: [leaf(3), leaf(4)] })).toMatchObject({
+    full: false,
+    since: previous,
+    apart: [
+      { leaf: leaf(3), rule: 'all' },
+      { leaf: leaf(4), rule: 'all' },
+    ],
+  });
+  expect(choose({ root: 3, leaves: [leaf(3), leaf(4)] })).toMatchObject({ full: true });
+  expect(choose({ root: 100, leaves: [leaf(3)], history: { ...history, system: 'o' } })).toMatchObject({ full: true });
+});
+
+test('what was counted before TRUNCATE, or by a table that is gone, says nothing of small numbers', () => {
+  const counted = { ...previous, trail: [{ at: 1n, value: 9n }] };
+  const anew = { trail: [], watermark: null };
+  for (const leaves of [[leaf(1, 9), leaf(2)], [leaf(3)]]) {
+    const chosen = choose({ previous: counted, counts: true, root: 100, leaves });
+    expect(chosen).toMatchObject({ full: false, since: { ...anew, floor: null }, base: { ...anew, floor: 1_000n } });
+  }
+  expect(choose({ previous: counted, counts: true, full: true }).base).toMatchObject(anew);
+});
+
 test('one partition written anew is read by ids alone; all of them, without the prefilter', () => {
   expect(choose({ leaves: [leaf(1, 9), leaf(2)] })).toMatchObject({
     since: previous,
