@@ -74,17 +74,22 @@ export function requireCount(table: TableName, column: string, count: CursorCoun
 }
 
 /** The mark as far as the count is still the one it knows: set back (setval, RESTART), small numbers are new again. */
-export function knownCount(mark: Mark, { last }: CursorCount): Mark {
+export function knownCount(mark: Mark, { column, last }: CursorCount): Mark {
   const greatest = mark.trail.at(-1);
-  return last !== null && greatest && last < greatest.value ? uncounted(mark) : mark;
+  if (!greatest) return mark;
+  return greatest.column !== column || (last !== null && last < greatest.value) ? uncounted(mark) : mark;
 }
 
 /** How far the count is for sure. `at`: the snapshot's clock; `watermark`: the greatest number exported. */
-export function stepOf({ last, at: readAt, standby }: CursorCount, at: Micros, watermark: string | null): Step | null {
+export function stepOf(
+  { column, last, at: readAt, standby }: CursorCount,
+  at: Micros,
+  watermark: string | null,
+): Step | null {
   // A standby's sequence is up to 32 numbers ahead of its primary's, and its clock is not the one that transactions start by.
   if (standby) return null;
-  if (last !== null) return { at: readAt, value: last };
-  return watermark === null ? null : { at, value: BigInt(watermark) };
+  if (last !== null) return { at: readAt, value: last, column };
+  return watermark === null ? null : { at, value: BigInt(watermark), column };
 }
 
 function mentions(body: string, column: string): boolean {

@@ -77,7 +77,7 @@ export function chooseRows(situation: Situation): Choice {
   const added = leaves.filter(isNew).map((leaf) => ({ leaf, rule: 'all' as const }));
   const rewritten = byFloor ? leaves.filter(isRewritten).map((leaf) => ({ leaf, rule: 'ids' as const })) : [];
   // TRUNCATE … RESTART IDENTITY: small numbers are new again.
-  if ((rewritten.length > 0 || replaced) && (counts || previous.trail.length > 0)) {
+  if (changed === null && (rewritten.length > 0 || replaced) && (counts || previous.trail.length > 0)) {
     const anew = uncounted(previous);
     return { ...part, since: { ...anew, floor: null }, apart: added, base: anew };
   }

@@ -5,7 +5,8 @@
 
 import type { Micros } from './mark.ts';
 
-export type Step = { at: Micros; value: bigint };
+/** `column`: the cursor that was counted. */
+export type Step = { at: Micros; value: bigint; column: string };
 
 /** While a transaction stays open for hours, each run adds a step; fewer only mean a lower floor. */
 const MOST_STEPS = 64;

@@ -9,6 +9,7 @@ import type { Micros } from '../model/mark.ts';
 import { epochMicros, rowsOf } from './query.ts';
 
 export type CursorCount = {
+  column: string;
   /** The sequence of the column's default or identity, as people write it; null: it has none. */
   sequence: string | null;
   cache: bigint;
@@ -65,6 +66,7 @@ export async function cursorCount(client: pg.ClientBase, oid: number, column: st
       from (select) one left join seq on true`,
   );
   return {
+    column,
     sequence: row.sequence,
     cache: BigInt(row.cache ?? 1),
     increment: BigInt(row.increment ?? 1),

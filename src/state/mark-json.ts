@@ -16,7 +16,7 @@ export type MarkJson = {
   history?: { system: string | null; timeline: string | null; lsn: string | null; xmax: string };
   doubt?: { at: string; why: string };
   /** Only with a counted cursor. */
-  trail?: { at: string; value: string }[];
+  trail?: { at: string; value: string; column: string }[];
 };
 
 export function markToJson(mark: Mark): MarkJson {
@@ -34,7 +34,7 @@ export function markToJson(mark: Mark): MarkJson {
     ...(mark.history && { history: historyToJson(mark.history) }),
     ...(mark.doubt && { doubt: { at: instantText(mark.doubt.at), why: mark.doubt.why } }),
     ...(mark.trail.length > 0 && {
-      trail: mark.trail.map(({ at, value }) => ({ at: instantText(at), value: String(value) })),
+      trail: mark.trail.map(({ at, value, column }) => ({ at: instantText(at), value: String(value), column })),
     }),
   };
 }
@@ -71,7 +71,11 @@ export function markFromJson(json: MarkJson): Mark {
         : null,
       history: json.history ? historyFromJson(json.history) : null,
       doubt: json.doubt ? { at: parseInstant(json.doubt.at), why: json.doubt.why } : null,
-      trail: (json.trail ?? []).map(({ at, value }) => ({ at: parseInstant(at), value: BigInt(value) })),
+      trail: (json.trail ?? []).map(({ at, value, column }) => ({
+        at: parseInstant(at),
+        value: BigInt(value),
+        column,
+      })),
     };
   } catch (cause) {
     throw new TidemarkError('STATE_FAILED', 'a mark in the state store cannot be read', {

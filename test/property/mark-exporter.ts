@@ -150,7 +150,7 @@ export class ModelExporter {
       leaves,
       history: choice.history,
       doubt: choice.doubt,
-      step: this.#world.counted ? { at: snapshot.at, value: this.#counted(rows, choice.base) } : null,
+      step: this.#world.counted ? { at: snapshot.at, value: this.#counted(rows, choice.base), column: 'rev' } : null,
     });
     this.#runs[this.#table].push({ xmax: snapshot.xmax, watermark: this.#counted(rows, choice.base) });
     if (this.#weakness === 'activity after the snapshot') mark.floor = this.#lateFloor(mark.floor);

@@ -34,7 +34,10 @@ export const anyMark: fc.Arbitrary<Mark> = fc.record({
     }),
   ),
   doubt: fc.option(fc.record({ at: clock, why: fc.constant('the source is another system') })),
-  trail: fc.array(fc.record({ at: clock, value: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }) }), {
-    maxLength: 4,
-  }),
+  trail: fc.array(
+    fc.record({ at: clock, value: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }), column: fc.constant('rev') }),
+    {
+      maxLength: 4,
+    },
+  ),
 });

@@ -156,6 +156,18 @@ test('the same where only a trigger draws', async () => {
   expect(await run()).toMatchObject({ state: 'nothing' });
 });
 
+test('another column that counts is looked at anew', async () => {
+  await db.query('create table t (id bigserial primary key, other bigserial)');
+  const by = (column: string) => ({ cursor: { column } });
+  await db.query('alter sequence t_other_seq restart with 1000; insert into t select from generate_series(1, 10)');
+  await run(by('other'));
+  await run(by('other'));
+  await db.query('insert into t default values');
+  expect(await run(by('id'))).toMatchObject({ rows: 1n, watermark: '11' });
+  await db.query('insert into t default values');
+  expect(await run(by('id'))).toMatchObject({ rows: 1n });
+});
+
 test('a number set by hand far ahead does not hide those that come', async () => {
   await db.query('create table t (id bigserial primary key, v int)');
   const log = { cursor: { column: 'id' } };

@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest';
-import { countDoubt, countProblem } from '../../../src/export/check-count.ts';
+import { countDoubt, countProblem, knownCount } from '../../../src/export/check-count.ts';
+import type { Mark } from '../../../src/model/mark.ts';
 import type { CursorCount } from '../../../src/postgres/cursor-count.ts';
 
 const count = (more: Partial<CursorCount>): CursorCount => ({
+  column: 'rev',
   sequence: 's',
   cache: 1n,
   increment: 1n,
@@ -38,4 +40,12 @@ test('what cannot be proven is said', () => {
   expect(countDoubt('rev', count({}))?.found).toContain('no trigger sets it on UPDATE');
   expect(countDoubt('rev', count({ sequence: null, triggers: drawn }))?.found).toContain('cannot be proven');
   expect(countDoubt('rev', count({ triggers: drawn }))).toBeNull();
+});
+
+test('a count is known while it is of the same column and has not gone back', () => {
+  const mark = { trail: [{ at: 1n, value: 5n, column: 'rev' }], watermark: '5' } as Mark;
+  expect(knownCount(mark, count({ last: 5n }))).toBe(mark);
+  expect(knownCount(mark, count({ last: null }))).toBe(mark);
+  expect(knownCount(mark, count({ last: 4n }))).toEqual({ trail: [], watermark: null });
+  expect(knownCount(mark, count({ last: null, column: 'id' }))).toEqual({ trail: [], watermark: null });
 });

@@ -66,7 +66,7 @@ test('all partitions of a partitioned table are new: they come whole, and the la
 });
 
 test('what was counted before TRUNCATE, or by a table that is gone, says nothing of small numbers', () => {
-  const counted = { ...previous, trail: [{ at: 1n, value: 9n }] };
+  const counted = { ...previous, trail: [{ at: 1n, value: 9n, column: 'rev' }] };
   const anew = { trail: [], watermark: null };
   for (const leaves of [[leaf(1, 9), leaf(2)], [leaf(3)]]) {
     const chosen = choose({ previous: counted, counts: true, root: 100, leaves });

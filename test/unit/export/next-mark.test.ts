@@ -38,11 +38,11 @@ test('a look at one server and a snapshot of another end the run', () => {
 });
 
 test('a count: the step waits in the trail until the floor has passed its instant', () => {
-  const step = { at: 101n * SECOND, value: 7n };
+  const step = { at: 101n * SECOND, value: 7n, column: 'rev' };
   const first = nextMark(facts({ step }));
   expect(first).toMatchObject({ trail: [step], floor: 90n * SECOND });
   const look = { ...facts().look, clock: 120n * SECOND };
-  const next = { at: 121n * SECOND, value: 9n };
+  const next = { at: 121n * SECOND, value: 9n, column: 'rev' };
   expect(nextMark(facts({ previous: first, look, step: next })).trail).toEqual([step, next]);
   const later = { ...facts().look, clock: 140n * SECOND };
   expect(

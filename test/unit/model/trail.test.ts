@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { coveredValue, nextTrail, type Step } from '../../../src/model/trail.ts';
 
-const step = (at: number, value: number): Step => ({ at: BigInt(at), value: BigInt(value) });
+const step = (at: number, value: number): Step => ({ at: BigInt(at), value: BigInt(value), column: 'rev' });
 
 test('the newest step before the floor counts, one at the same instant does not', () => {
   const trail = [step(10, 1), step(20, 2), step(30, 3)];

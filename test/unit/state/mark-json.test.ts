@@ -20,7 +20,7 @@ const mark: Mark = {
   leaves: [{ oid: 16_384, filenode: 16_390 }],
   history: { system: '7571000000000000001', timeline: 2, lsn: 9_007_199_254_740_995n, xmax: 9_007_199_254_740_996n },
   doubt: { at: 1_782_898_200_000_000n, why: 'transaction ids went back' },
-  trail: [{ at: 1_782_898_200_000_000n, value: 9_007_199_254_740_997n }],
+  trail: [{ at: 1_782_898_200_000_000n, value: 9_007_199_254_740_997n, column: 'rev' }],
 };
 
 test('a mark is text that a person can read', () => {
@@ -37,7 +37,7 @@ test('a mark is text that a person can read', () => {
     leaves: { 16384: '16390' },
     history: { system: '7571000000000000001', timeline: '2', lsn: '9007199254740995', xmax: '9007199254740996' },
     doubt: { at: '2026-07-01T09:30:00.000000Z', why: 'transaction ids went back' },
-    trail: [{ at: '2026-07-01T09:30:00.000000Z', value: '9007199254740997' }],
+    trail: [{ at: '2026-07-01T09:30:00.000000Z', value: '9007199254740997', column: 'rev' }],
   });
 });
 
