@@ -150,6 +150,8 @@ function indexProblem(one: Checked): Problem {
   const name = cursorOf(one);
   const { cursor } = one.facts;
   if (!cursor || name === null || cursor.kind === 'other' || cursor.indexed) return null;
+  // It is refused: an index would be of no use.
+  if (cursor.count && countProblem(name, cursor.count)) return null;
   return {
     state: 'warn',
     found: `no index begins with ${name}, so every run scans the table`,

@@ -197,7 +197,6 @@ test('cursors whose values cannot be trusted, and tables without transaction ids
     ['cursor', 'public.counter', 'fail'],
     ['cursor values', 'public.by_app', 'warn'],
     ['cursor values', 'public.log', 'warn'],
-    ['index', 'public.counter', 'warn'],
   ]);
   expect((await doctor(db.url, text('{ table: v }'))).checks.find(({ check }) => check === 'tables')?.found).toMatch(
     /^RELATION_KIND: public.v is a view/,
