@@ -75,3 +75,50 @@ test('names are quoted, each part as it is', () => {
   const odd = query({ table: { schema: 'a.b', table: 'c"d' }, columns: [{ name: `e"'.$1`, selection: 'plain' }] });
   expect(selectChangedRows(odd)).toBe(`select t."e""'.$1" as "c0", "t"."xmin" as "x" from "a.b"."c""d" as "t"`);
 });
+
+describe('partitions apart', () => {
+  const table = { schema: 'public', table: 'p_3' };
+  const leaf = { rule: 'all', oid: 33, name: table, constraint: null } as const;
+  const branches = (apart: ChangedRows['apart'], more: Partial<ChangedRows> = {}) =>
+    selectChangedRows(query({ since, cursor, apart, ...more }))
+      .split(' union all ')
+      .map((text) => text.slice(text.indexOf(' from ') + 6));
+  const FLOOR = `t."updated_at" >= '2023-11-14 22:13:20+00'::timestamptz`;
+
+  test('a new one comes whole, by its own name; the others leave it out', () => {
+    expect(branches([leaf])).toEqual([
+      `"public"."invoice" as "t" where t.tableoid <> all('{33}'::pg_catalog.oid[]) and ${FLOOR} and ${ID} >= 4999999990`,
+      'only "public"."p_3" as "t"',
+    ]);
+  });
+
+  test('one written anew: by ids, without the cursor', () => {
+    expect(branches([{ ...leaf, rule: 'ids' }])[1]).toBe(`only "public"."p_3" as "t" where ${ID} >= 4999999990`);
+  });
+
+  test('one that may be read through the table alone: by its constraint, and its oid', () => {
+    expect(branches([{ ...leaf, name: null, constraint: 'id >= 3' }], { where: 'id <> 7' })[1]).toBe(
+      '"public"."invoice" as "t" where (id >= 3) and t.tableoid = 33 and (id <> 7)',
+    );
+  });
+
+  test('too many for a branch each share one', () => {
+    const many = Array.from({ length: 51 }, (_, i) => ({ ...leaf, oid: 100 + i }));
+    expect(branches(many)).toHaveLength(2);
+    expect(branches(many)[1]).toMatch(/^"public"\."invoice" as "t" where t\.tableoid = any\('\{100,101,/);
+  });
+
+  test('of another history no id is asked', () => {
+    expect(where({ since: { ...since, xmin: 0n }, cursor })).toBe(FLOOR);
+  });
+});
+
+test('a counted cursor: from the newest step that the floor has passed; none, and there is no prefilter', () => {
+  const counted = { ...cursor, column: 'rev', type: 'bigint' } as const;
+  const step = (at: bigint, value: bigint) => ({ at, value, column: 'rev' });
+  const trail = [step(since.floor - 2n, 5n), step(since.floor - 1n, 7n), step(since.floor, 9n)];
+  expect(where({ since: { ...since, trail }, cursor: counted })).toBe(
+    `t."rev" >= '7'::pg_catalog.int8 and ${ID} >= 4999999990`,
+  );
+  expect(where({ since: { ...since, trail: [] }, cursor: counted })).toBe(`${ID} >= 4999999990`);
+});
