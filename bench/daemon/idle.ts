@@ -21,20 +21,20 @@ export async function idleDaemon(root: string, url: string, seconds: number): Pr
       insert into idle_${i} select i, 'row ' || i from generate_series(1, 100) i; create index on idle_${i} (updated_at)`);
   }
   await client.query('vacuum analyze');
-  const yaml = `source: { url: "${url}" }
+  const yaml = (compact: string) => `source: { url: "${url}" }
 lake: file:./lake
-schedule: { export: "@every 1m", compact: "*/15 * * * *", vacuum: off }
+schedule: { export: "@every 1m", compact: "${compact}", vacuum: off }
 status: { listen: "127.0.0.1:0" }
 `;
   const number = async (text: string) => Number((await client.query(text)).rows[0].n);
-  const first = await startDaemon(cwd, yaml);
+  const first = await startDaemon(cwd, yaml('@every 5s'));
   // It exports and compacts all there is: what a day begins with.
   const compacted = `select count(*) as n from tidemark.staged_table where version is not null`;
   while ((await number(compacted).catch(() => 0)) < TABLES) await sleep(500);
   const busy = await first.usage();
   await first.stop();
 
-  await using daemon = await startDaemon(cwd, yaml);
+  await using daemon = await startDaemon(cwd, yaml('*/15 * * * *'));
   // Its first minute, in which it gets to know the tables, is not what a day is made of.
   await sleep(Math.min(60, seconds) * 1000);
   const transactions = `select xact_commit + xact_rollback as n from pg_stat_database where datname = current_database()`;

@@ -1,6 +1,7 @@
 /** `tidemark daemon`: all of it on the schedule. */
 
 import os from 'node:os';
+import { setFlagsFromString } from 'node:v8';
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load-config.ts';
@@ -35,6 +36,8 @@ export async function runDaemon(
   clock: Clock = systemClock,
   board = new Board(clock.now()),
 ): Promise<number> {
+  // V8 lets its young generation grow to 100 MB and more, and never gives it back: a command has ended by then, a daemon stays so.
+  setFlagsFromString('--semi-space-growth-factor=1');
   const { log, secrets, env, signal } = context;
   const config = await loadConfig(context);
   await using state = await stateWhenThere(config, context, clock);

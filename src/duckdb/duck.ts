@@ -35,6 +35,8 @@ export class Duck implements AsyncDisposable {
       // A missing extension would be fetched from the network in the middle of a run.
       autoinstall_known_extensions: 'false',
       autoload_known_extensions: 'false',
+      // What a statement needed goes back to the system soon after it, not when the next one comes.
+      allocator_background_threads: 'true',
     });
     return new Duck(instance);
   }
