@@ -7,6 +7,7 @@ import { exportTables } from '../export/export-tables.ts';
 import { openLake } from '../lake/open.ts';
 import { TidemarkError } from '../model/error.ts';
 import type { TableSettings } from '../model/table.ts';
+import type { Source } from '../postgres/source.ts';
 import type { StateStore } from '../state/state-store.ts';
 import type { CommandContext } from './context.ts';
 import { exitCodeOfTables } from './exit-code.ts';
@@ -37,8 +38,8 @@ export async function runExport(options: ExportOptions, context: CommandContext)
   if (options.dryRun) return await showDryRun(config, options, context);
   // Before the source: connections to it are counted there.
   await using state = await openStateFor(config, options, context);
-  await using source = openSource(config, context, state);
-  const tables = await wantedTables(config, source, options, context.signal);
+  await using source = openSource(config, context, state, 'limited');
+  const tables = await tablesNow(config, source, options, context);
   await using lake = await openLake(config.lake);
   const deps = exportDeps({ source, state, lake, log: context.log });
   const request = {
@@ -73,6 +74,14 @@ async function openStateFor(config: Config, options: ExportOptions, context: Com
     await wantedTables(config, source, options, context.signal);
   }
   return openStateOf(config, context, 'if-needed');
+}
+
+/** Which tables there are is looked up at once, if need be on a brief connection of its own: for what is held nobody should wait. */
+async function tablesNow(config: Config, source: Source, options: ExportOptions, context: CommandContext) {
+  const free = await source.useIfFree(async () => true, context.signal);
+  if (free) return wantedTables(config, source, options, context.signal);
+  await using brief = openSource(config, context, null);
+  return await wantedTables(config, brief, options, context.signal);
 }
 
 const isMissing = (error: unknown) => error instanceof TidemarkError && error.code === 'STATE_NOT_MIGRATED';

@@ -22,16 +22,21 @@ export function readersOf({ source, state }: Pick<Config, 'source' | 'state'>): 
 
 /**
  * `state`: where the connections of all processes are counted; null, for a brief look: nowhere. Close the source before it,
- * for the places are given back then.
+ * for the places are given back then. `patience`: for a connection while other processes have all, limited in commands of a
+ * schedule; then CONNECTIONS_HELD is thrown.
  */
 export function openSource(
   config: Config,
   { env, log }: Pick<CommandContext, 'env' | 'log'>,
   state: StateStore | null,
+  patience: 'limited' | 'endless' = 'endless',
 ): Source {
   const { primary, url } = config.source;
   const max = readersOf(config);
-  const at = { source: serverName(url, env), most: max, holder: holderOf(), ttlMs: config.defaults.leaseMs };
+  const ttlMs = config.defaults.leaseMs;
+  // Longer than a dead process counts. Without a limit the commands of a schedule would pile up behind a large table.
+  const patienceMs = patience === 'limited' ? 1.5 * ttlMs : null;
+  const at = { source: serverName(url, env), most: max, holder: holderOf(), ttlMs, patienceMs };
   return new Source({
     connect: (signal) => connect({ role: 'source', ...config.source, env }, signal),
     max,

@@ -13,7 +13,9 @@ const tls = keys({
 
 const source = keys({
   url: text().describe('postgres://user@host:5432/database?sslmode=verify-full; the parameters are those of libpq.'),
-  connections: count(1, 100).optional().describe('The most that tidemark ever opens there, over all processes; default: 2.'),
+  connections: count(1, 100)
+    .optional()
+    .describe('The most that tidemark ever opens there, over all processes; default: 2.'),
   statement_timeout: duration('1s').optional().describe('Of each statement; default: 30m.'),
   tls: tls.optional().describe('What the URL does not say of TLS.'),
   auth: auth().optional().describe('How to log in; default: password (URL, PGPASSWORD, ~/.pgpass).'),

@@ -71,7 +71,13 @@ export async function exportTables(
     progress.ended(result);
   };
   const whole = request.full || request.range !== undefined;
-  const items = (await lookUp(deps, request.tables, signal)).filter(({ settings, standing: { mark } }) => {
+  const standing = await deps.state.standing(request.tables, signal);
+  // Nothing to do is found out without a connection, for which there may be a long wait.
+  if (standing.every(({ held }) => held !== null)) {
+    for (const [i, { held }] of standing.entries()) end({ ...nothing(request.tables[i].name), ...held! });
+    return results;
+  }
+  const items = (await lookUp(deps, request.tables, standing, signal)).filter(({ settings, standing: { mark } }) => {
     if (whole || !isFresh(mark, request)) return true;
     end({ ...nothing(settings.name), state: 'nothing', watermark: mark!.watermark });
     return false;
@@ -85,12 +91,14 @@ export async function exportTables(
   return results;
 }
 
-async function lookUp({ source, state }: ExportDeps, tables: TableSettings[], signal: AbortSignal): Promise<Item[]> {
+async function lookUp(
+  { source }: ExportDeps,
+  tables: TableSettings[],
+  standing: Standing[],
+  signal: AbortSignal,
+): Promise<Item[]> {
   const names = tables.map(({ name }) => name);
-  const [described, standing] = await Promise.all([
-    source.use((client) => describeTables(client, names, source.types), signal),
-    state.standing(tables, signal),
-  ]);
+  const described = await source.use((client) => describeTables(client, names, source.types), signal);
   return tables.map((settings, i) => ({ settings, table: described[i], standing: standing[i] }));
 }
 

@@ -75,6 +75,7 @@ export const ERRORS = {
   STATUS_TOKEN: { exit: 2, retried: false },
   STATUS_LISTEN: { exit: 3, retried: true },
   LEASE_HELD: { exit: 4, retried: true },
+  CONNECTIONS_HELD: { exit: 4, retried: true },
   LEASE_LOST: { exit: 1, retried: true },
   INTERNAL: { exit: 1, retried: false },
 } as const satisfies Record<string, Kind>;

@@ -17,6 +17,10 @@ export type PoolOptions = {
 export type Places = {
   /** A place for one connection, to be taken before it is opened; null: none is free now. */
   take(signal: AbortSignal): Promise<Place | null>;
+  /** How long a process without any connection waits for its first place, in milliseconds; null: until the signal. */
+  patienceMs: number | null;
+  /** What it throws then. */
+  refused(): Error;
 };
 
 /** `lost`: another process has the place by now. Give it back after the connection was closed; that never throws. */
@@ -82,12 +86,17 @@ export class ConnectionPool implements AsyncDisposable {
   }
 
   async #take(signal: AbortSignal): Promise<Open> {
+    const until = performance.now() + (this.#options.places?.patienceMs ?? Number.POSITIVE_INFINITY);
     for (;;) {
       const free = this.#takeFree(signal);
       const open = free && (await free);
       if (open) return open;
       // While a place was asked for, somebody may have been done with a connection.
       if (this.#idle.length > 0) continue;
+      if (this.#open.size + this.#opening === 0 && performance.now() > until) {
+        this.#wake();
+        throw this.#options.places!.refused();
+      }
       await this.#turn(signal);
       if (!signal.aborted) continue;
       this.#wake();

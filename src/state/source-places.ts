@@ -5,11 +5,13 @@
 
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
+import { TidemarkError } from '../model/error.ts';
 import type { Place, Places } from '../postgres/connection-pool.ts';
 import type { SlotHolder } from './source-slots.ts';
 import type { StateStore } from './state-store.ts';
 
-export type PlacesOptions = { source: string; most: number; holder: string; ttlMs: number };
+/** `patienceMs`: as Places has it. */
+export type PlacesOptions = { source: string; most: number; holder: string; ttlMs: number; patienceMs: number | null };
 
 export class SourcePlaces implements Places {
   readonly #state: Pick<StateStore, 'takeSlot' | 'renewSlots' | 'giveSlots'>;
@@ -19,6 +21,7 @@ export class SourcePlaces implements Places {
   #timer: NodeJS.Timeout | undefined;
   #giving: { claims: string[]; done: Promise<void> } | null = null;
   #told = false;
+  #holders: SlotHolder[] = [];
 
   constructor(
     state: Pick<StateStore, 'takeSlot' | 'renewSlots' | 'giveSlots'>,
@@ -30,11 +33,26 @@ export class SourcePlaces implements Places {
     this.#log = log;
   }
 
+  get patienceMs(): number | null {
+    return this.#options.patienceMs;
+  }
+
+  refused(): TidemarkError {
+    return new TidemarkError('CONNECTIONS_HELD', `other processes have all connections: ${this.#who()}`, {
+      hint: 'the next run tries again; raise source.connections where several processes are to read at the same time',
+    });
+  }
+
+  #who(): string {
+    return this.#holders.map(({ holder, slots }) => `${holder} holds ${slots} of ${this.#options.most}`).join(', ');
+  }
+
   async take(signal: AbortSignal): Promise<Place | null> {
     const claim = randomUUID();
     const holders = await this.#state.takeSlot({ ...this.#options, id: claim }, signal);
     if (holders) {
-      this.#tell(holders);
+      this.#holders = holders;
+      this.#tell();
       return null;
     }
     this.#told = false;
@@ -50,11 +68,10 @@ export class SourcePlaces implements Places {
   }
 
   /** Once, and not at all where this process has another connection to go on with. */
-  #tell(holders: SlotHolder[]): void {
+  #tell(): void {
     if (this.#told || this.#held.size > 0) return;
     this.#told = true;
-    const who = holders.map(({ holder, slots }) => `${holder} holds ${slots} of ${this.#options.most}`);
-    this.#log.info({ source: this.#options.source }, `waiting for a connection: ${who.join(', ')}`);
+    this.#log.info({ source: this.#options.source }, `waiting for a connection: ${this.#who()}`);
   }
 
   async #beat(): Promise<void> {

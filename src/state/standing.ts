@@ -4,15 +4,17 @@ import { sql } from 'kysely';
 import type { Mark } from '../model/mark.ts';
 import type { WrittenColumn } from '../model/run.ts';
 import type { StateTx } from './database.ts';
-import { refuseClash, type Wanted } from './leases.ts';
+import { type Held, refuseClash, type Wanted } from './leases.ts';
 import { type MarkJson, markFromJson, markToJson } from './mark-json.ts';
-import { now, tableIn } from './sql.ts';
+import { instant, now, tableIn } from './sql.ts';
 
 export type Standing = {
   /** Null: nothing was exported yet. */
   mark: Mark | null;
   /** What moveMarks() needs; null while somebody works on the table, has paused it, or has left a run that must be repaired first. */
   rest: Rest | null;
+  /** Who works on it, or paused it. */
+  held: Held | null;
 };
 
 export type Rest = { tableId: number; before: MarkJson; columns: WrittenColumn[] };
@@ -26,24 +28,36 @@ type Row = {
   mark: MarkJson | null;
   columns: WrittenColumn[] | null;
   resting: boolean;
+  holder: string | null;
+  expires_at: string | null;
+  paused_by: string | null;
+  paused_at: string | null;
 };
 
 /** In the order of `wanted`. Locks nothing. Throws FOLDER_CLASH. */
 export async function readStanding({ db, schema }: StateTx, wanted: Wanted[]): Promise<Standing[]> {
   const query = sql<Row>`
-    select w.folder as wanted, t.id, t.schema_name, t.table_name, t.folder, t.mark, t.columns, ${isResting(schema)} as resting
+    select w.folder as wanted, t.id, t.schema_name, t.table_name, t.folder, t.mark, t.columns, ${isResting(schema)} as resting,
+      case when l.expires_at > ${now} then l.holder end as holder, ${instant('l.expires_at')} as expires_at,
+      t.paused_by, ${instant('t.paused_at')} as paused_at
     from unnest(${wanted.map(({ folder }) => folder)}::text[]) as w(folder)
     join ${tableIn(schema, 'source_table')} t on lower(t.folder collate "C") = lower(w.folder collate "C")
     left join ${tableIn(schema, 'lease')} l on l.table_id = t.id and l.kind = 'export'`;
   const rows = new Map((await query.execute(db)).rows.map((row) => [row.wanted, row]));
   return wanted.map((want) => {
     const row = rows.get(want.folder);
-    if (!row) return { mark: null, rest: null };
+    if (!row) return { mark: null, rest: null, held: null };
     refuseClash(want, row);
     const mark = row.mark && markFromJson(row.mark);
-    if (!row.resting || !row.mark || !row.columns) return { mark, rest: null };
-    return { mark, rest: { tableId: row.id, before: row.mark, columns: row.columns } };
+    const held = heldBy(row);
+    if (!row.resting || !row.mark || !row.columns) return { mark, rest: null, held };
+    return { mark, rest: { tableId: row.id, before: row.mark, columns: row.columns }, held };
   });
+}
+
+function heldBy({ holder, expires_at, paused_by, paused_at }: Row): Held | null {
+  if (paused_by !== null) return { state: 'held', holder: paused_by, expiresAt: null, pausedSince: paused_at! };
+  return holder === null ? null : { state: 'held', holder, expiresAt: expires_at! };
 }
 
 function isResting(schema: string) {

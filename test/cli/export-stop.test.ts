@@ -20,6 +20,8 @@ const PATIENCE = { timeout: 30_000, interval: 50 };
 
 /** The first 300,000 rows come at once, and are written; each of the others takes a tenth of a second. */
 const sluggish = (table: string): SceneConfig => ({
+  // One for the state, and one for each of two processes.
+  source: { url: '$'.concat('{DATABASE_URL}'), connections: 3 },
   defaults: { file_size: '1MB', compression: 'none' },
   tables: [{ table: 'quick' }, { table, where: 'id <= 300000 or pg_sleep(0.1) is not null' }],
 });
@@ -55,6 +57,7 @@ test('a second process on the same table says so and ends with 4; with --all the
   });
   first.kill('SIGKILL');
   await first.ended;
+  await scene.db.query('update tidemark.source_slot set expires_at = clock_timestamp()');
 });
 
 describe.each([
@@ -109,6 +112,7 @@ test('a second signal ends it at once, whatever it is about; the lease then has 
   await locker.end();
   expect(await holderOf('stuck')).not.toBeNull();
   expect((await scene.run(['export', '--table', 'stuck'])).code).toBe(4);
-  await scene.db.query('update tidemark.lease set expires_at = clock_timestamp() where holder is not null');
+  await scene.db.query(`update tidemark.lease set expires_at = clock_timestamp() where holder is not null;
+    update tidemark.source_slot set expires_at = clock_timestamp()`);
   await scene.isWholeAfterwards('stuck');
 });

@@ -31,11 +31,14 @@ afterAll(async () => {
 const slots = () =>
   db.query<{ slot: number; holder: string }>('select slot, holder from tidemark.source_slot order by slot');
 
-function openSource(holder: string, { max = 2, most = 2, ttlMs = MINUTE, url = db.url, warn = () => {} } = {}): Source {
+function openSource(
+  holder: string,
+  { max = 2, most = 2, ttlMs = MINUTE, url = db.url, warn = () => {}, patienceMs = null as number | null } = {},
+): Source {
   const source = new Source({
     connect: (signal) => connect({ role: 'source', url }, signal),
     max,
-    places: new SourcePlaces(state, { source: 'h:5432/d', most, holder, ttlMs }, { info() {}, warn }),
+    places: new SourcePlaces(state, { source: 'h:5432/d', most, holder, ttlMs, patienceMs }, { info() {}, warn }),
     statementTimeoutMs: 10_000,
   });
   sources.push(source);
@@ -75,6 +78,17 @@ test('a connection that nobody uses any more goes to the process that waits', as
   expect(await two.useIfFree(async () => 2, never)).toBeNull();
   expect(await two.use(slots, never)).toEqual([{ slot: 1, holder: 'two' }]);
   expect(one.opened).toBe(0);
+});
+
+test('patience has an end where it should: the error says who holds them', async () => {
+  const [one, two] = [openSource('one', { most: 1 }), openSource('two', { most: 1, patienceMs: 10 })];
+  const end = await hold(one);
+  await expect(two.use(slots, never)).rejects.toMatchObject({
+    code: 'CONNECTIONS_HELD',
+    message: expect.stringContaining('one holds 1 of 1'),
+  });
+  await end();
+  expect(await one.use(async () => 'still there', never)).toBe('still there');
 });
 
 test('with fewer slots than readers, the readers of a process take turns', async () => {

@@ -69,12 +69,14 @@ function argsOf(random: () => number): string[] {
   return ['export', '--all'];
 }
 
-/** As if the time of a process's leases were over. */
+/** As if the time of a process's leases, and of its connections, were over. */
 export async function endLeases(db: TestDatabase, pid: number): Promise<void> {
   await db
     // The rows may be locked, by that very process in the middle of a transaction.
     .query(
-      `set lock_timeout = '500ms'; update tidemark.lease set expires_at = clock_timestamp() where holder like '% pid ${pid}'`,
+      `set lock_timeout = '500ms';
+       update tidemark.source_slot set expires_at = clock_timestamp() where holder like '% pid ${pid}';
+       update tidemark.lease set expires_at = clock_timestamp() where holder like '% pid ${pid}'`,
     )
     // Or there is no state store yet.
     .catch(() => {});

@@ -52,7 +52,8 @@ test(`${SECONDS} s of writers, upheavals and kills, seed ${SEED} (TIDEMARK_TORTU
   await Promise.all(writers);
   const done = await turned;
   // Of processes that were killed before they could be asked.
-  await db.query('update tidemark.lease set expires_at = clock_timestamp() where holder is not null');
+  await db.query(`update tidemark.lease set expires_at = clock_timestamp() where holder is not null;
+    update tidemark.source_slot set expires_at = clock_timestamp()`);
   for (let again = 0; again < 2; again++) {
     const { code, stderr } = await runCli(['export', '--all'], { cwd: folder.cwd, env });
     expect({ code, stderr }).toMatchObject({ code: 0 });
