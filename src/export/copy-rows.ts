@@ -1,4 +1,4 @@
-/** One COPY: its rows into row groups, and the groups to the writer. Invariant: the socket waits while enough groups are under way. */
+/** What a run, or a chunk of it, reads: from COPY into row groups, and the groups to the writer. Invariant: the sockets wait while enough groups are under way. */
 
 import type pg from 'pg';
 import type { IdRange, Mark } from '../model/mark.ts';
