@@ -62,7 +62,8 @@ async function exportBatch(lane: ExportLaneDeps, works: Due[], tell: Tell, signa
   const request = {
     tables,
     full: false,
-    readers: lane.readers,
+    // One more than there are connections, for a large table lends its own between its chunks.
+    readers: lane.readers + 1,
     holder: lane.holder,
     leaseMs: lane.leaseMs(),
     unlessCheckedSince: checkedSince(works),
