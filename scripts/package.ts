@@ -11,7 +11,7 @@ import { rolldown } from 'rolldown';
 import config, { BUNDLED } from '../rolldown.config.ts';
 
 const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
-const COPIED = ['README.md', 'LICENSE', 'CHANGELOG.md', 'docs', 'config/example.yaml'];
+const COPIED = ['README.md', 'LICENSE', 'CHANGELOG.md', 'docs', 'deploy', 'config/example.yaml'];
 
 /** Fills the folder and packs it there; returns the tarball's path. */
 async function stage(folder: string): Promise<string> {
@@ -47,7 +47,7 @@ function manifest(own: Record<string, unknown> & { dependencies: Record<string, 
     license,
     type,
     bin: { tidemark: 'bin/tidemark.cjs' },
-    files: ['bin', 'dist', 'docs', 'config', 'CHANGELOG.md'],
+    files: ['bin', 'dist', 'docs', 'deploy', 'config', 'CHANGELOG.md'],
     engines: { node: '>=24' },
     os: ['!win32'],
     // What authors of transforms import; types only.

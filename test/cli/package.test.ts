@@ -85,7 +85,17 @@ test('what is installed is what is needed', async (context) => {
   if (installed === null) return context.skip('the npm registry cannot be reached');
   const at = path.join(project, 'node_modules/tidemark');
   const top = await readdir(at);
-  expect(top.sort()).toEqual(['CHANGELOG.md', 'LICENSE', 'README.md', 'bin', 'config', 'dist', 'docs', 'package.json']);
+  expect(top.sort()).toEqual([
+    'CHANGELOG.md',
+    'LICENSE',
+    'README.md',
+    'bin',
+    'config',
+    'deploy',
+    'dist',
+    'docs',
+    'package.json',
+  ]);
   expect(await readdir(path.join(at, 'dist'))).toEqual(
     expect.arrayContaining(['main.js', 'parse-worker.js', 'page', 'transform.d.ts', 'THIRD-PARTY.md']),
   );
