@@ -110,6 +110,11 @@ function growth(samples: (DaySample & { stateRows: number })[]): Found[] {
       reached: late.heapMb < early.heapMb + 5,
     },
     {
+      what: what('resident memory'),
+      measured: `${from(early.rssMb, late.rssMb)} MB`,
+      reached: late.rssMb < early.rssMb * 1.1,
+    },
+    {
       what: what('the number of handles'),
       measured: from(early.handles, late.handles),
       reached: late.handles <= early.handles + 3,
