@@ -15,7 +15,7 @@ test('while a large first export goes on, chunk by chunk, changes of small table
     tables: [{ table: 'small' }, { table: 'big', where: 'id % 10000 <> 0 or pg_sleep(0.5) is not null' }],
   });
   const daemon = scene.start();
-  await daemon.says('exported', { table: 'public.small' });
+  await daemon.says('compacted', { table: 'public.small' });
   for (let id = 100; id < 102; id++) {
     await scene.db.query(`insert into small values ($1, 'new', now())`.replace('$1', String(id)));
     await daemon.says('compacted', { table: 'public.small', inserted: 1, version: id - 99 });
