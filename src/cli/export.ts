@@ -1,6 +1,7 @@
 /** `tidemark export`: changed rows to raw/. */
 
 import type { Config } from '../config/config.ts';
+import { exportedTables } from '../config/exported-tables.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { dryRun } from '../export/dry-run.ts';
 import { exportTables } from '../export/export-tables.ts';
@@ -39,7 +40,7 @@ export async function runExport(options: ExportOptions, context: CommandContext)
   // Before the source: connections to it are counted there.
   await using state = await openStateFor(config, options, context);
   await using source = openSource(config, context, state, 'limited');
-  const tables = await tablesNow(config, source, options, context);
+  const tables = await tablesNow(config, { source, state }, options, context);
   await using lake = await openLake(config.lake);
   const deps = exportDeps({ source, state, lake, log: context.log });
   const request = {
@@ -76,12 +77,33 @@ async function openStateFor(config: Config, options: ExportOptions, context: Com
   return openStateOf(config, context, 'if-needed');
 }
 
-/** Which tables there are is looked up at once, if need be on a brief connection of its own: for what is held nobody should wait. */
-async function tablesNow(config: Config, source: Source, options: ExportOptions, context: CommandContext) {
-  const free = await source.useIfFree(async () => true, context.signal);
-  if (free) return wantedTables(config, source, options, context.signal);
-  await using brief = openSource(config, context, null);
-  return await wantedTables(config, brief, options, context.signal);
+/**
+ * The tables that are meant. Where other processes have all connections and every table that was named is held, that can be
+ * said at once, without the source. Not with --all: the state store does not know of tables that nobody has begun with.
+ */
+async function tablesNow(
+  config: Config,
+  { source, state }: { source: Source; state: StateStore },
+  options: ExportOptions,
+  context: CommandContext,
+): Promise<TableSettings[]> {
+  const { signal } = context;
+  const free = await source.useIfFree(async () => true, signal);
+  const held = free || options.all ? null : await tablesIfHeld(config, state, options, signal);
+  return held ?? wantedTables(config, source, options, signal);
+}
+
+async function tablesIfHeld(config: Config, state: StateStore, { table }: ExportOptions, signal: AbortSignal) {
+  try {
+    const known = (await state.known(signal)).map(({ name, folder }) => ({ name, folder, columns: [] }));
+    const tables = exportedTables(config, known, table);
+    const standing = await state.standing(tables, signal);
+    return standing.length > 0 && standing.every(({ held }) => held !== null) ? tables : null;
+  } catch (error) {
+    // A table that no run has met yet.
+    if (error instanceof TidemarkError && error.code === 'TABLE_UNKNOWN') return null;
+    throw error;
+  }
 }
 
 const isMissing = (error: unknown) => error instanceof TidemarkError && error.code === 'STATE_NOT_MIGRATED';

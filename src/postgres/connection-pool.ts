@@ -17,20 +17,24 @@ export type PoolOptions = {
 export type Places = {
   /** A place for one connection, to be taken before it is opened; null: none is free now. */
   take(signal: AbortSignal): Promise<Place | null>;
-  /** How long a process without any connection waits for its first place, in milliseconds; null: until the signal. */
+  /** How long a process waits for its first place, in milliseconds; null: until the signal. */
   patienceMs: number | null;
   /** What it throws then. */
   refused(): Error;
 };
 
-/** `lost`: another process has the place by now. Give it back after the connection was closed; that never throws. */
-export type Place = { readonly lost: boolean; give(): Promise<void> };
+/**
+ * `lost`: another process has the place by now. `wanted`: another one that has no connection waits for it. Give it back after
+ * the connection was closed; that never throws.
+ */
+export type Place = { readonly lost: boolean; readonly wanted: boolean; give(): Promise<void> };
 
 /** After so long without a user a connection is closed, for other processes and for the server. In milliseconds. */
 const IDLE_MS = 3_000;
 
 /** How long until a place is asked for again when all were taken; a little more at random, so that processes take turns. */
 const AGAIN_MS = 300;
+const GIVE_WAY_MS = 1_000;
 
 type Open = { client: pg.Client; pid: number; place: Place | null; idle: NodeJS.Timeout | undefined };
 
@@ -40,6 +44,7 @@ export class ConnectionPool implements AsyncDisposable {
   readonly #open = new Set<Open>();
   readonly #waiting: (() => void)[] = [];
   #opening = 0;
+  #hadOne = false;
   /** Set while it is too early to ask for a place again. */
   #again: NodeJS.Timeout | undefined;
 
@@ -79,10 +84,16 @@ export class ConnectionPool implements AsyncDisposable {
       throw error;
     } finally {
       signal.removeEventListener('abort', stop);
-      if (sound && !open.place?.lost) this.#keep(open);
-      else await this.#close(open);
+      if (sound && !open.place?.lost && !open.place?.wanted) this.#keep(open);
+      else await this.#giveWay(open);
       this.#wake();
     }
+  }
+
+  /** Closes it; asked for again at once, a wanted place would be taken back before whoever waits has asked for it. */
+  async #giveWay(open: Open): Promise<void> {
+    if (open.place?.wanted) this.#askAgainLater(GIVE_WAY_MS);
+    await this.#close(open);
   }
 
   async #take(signal: AbortSignal): Promise<Open> {
@@ -93,7 +104,7 @@ export class ConnectionPool implements AsyncDisposable {
       if (open) return open;
       // While a place was asked for, somebody may have been done with a connection.
       if (this.#idle.length > 0) continue;
-      if (this.#open.size + this.#opening === 0 && performance.now() > until) {
+      if (!this.#hadOne && performance.now() > until) {
         this.#wake();
         throw this.#options.places!.refused();
       }
@@ -157,6 +168,7 @@ export class ConnectionPool implements AsyncDisposable {
         idle: undefined,
       };
       this.#open.add(open);
+      this.#hadOne = true;
       client.on('error', () => {
         this.#unlist(open);
         void this.#gone(open);
@@ -172,13 +184,13 @@ export class ConnectionPool implements AsyncDisposable {
     }
   }
 
-  #askAgainLater(): void {
+  #askAgainLater(ms = AGAIN_MS): void {
     this.#again ??= setTimeout(
       () => {
         this.#again = undefined;
         this.#wake();
       },
-      AGAIN_MS * (1 + Math.random()),
+      ms * (1 + Math.random()),
     );
   }
 

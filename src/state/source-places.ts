@@ -10,6 +10,9 @@ import type { Place, Places } from '../postgres/connection-pool.ts';
 import type { SlotHolder } from './source-slots.ts';
 import type { StateStore } from './state-store.ts';
 
+/** Places are renewed at least this often, for it is then that a holder hears who waits. In milliseconds. */
+const BEAT_MS = 5_000;
+
 /** `patienceMs`: as Places has it. */
 export type PlacesOptions = { source: string; most: number; holder: string; ttlMs: number; patienceMs: number | null };
 
@@ -21,6 +24,8 @@ export class SourcePlaces implements Places {
   #timer: NodeJS.Timeout | undefined;
   #giving: { claims: string[]; done: Promise<void> } | null = null;
   #told = false;
+  /** As of the last renewal, until one place is given back. */
+  #wanted = false;
   #holders: SlotHolder[] = [];
 
   constructor(
@@ -31,6 +36,10 @@ export class SourcePlaces implements Places {
     this.#state = state;
     this.#options = options;
     this.#log = log;
+  }
+
+  get #beatMs(): number {
+    return Math.min(BEAT_MS, this.#options.ttlMs / 3);
   }
 
   get patienceMs(): number | null {
@@ -49,7 +58,7 @@ export class SourcePlaces implements Places {
 
   async take(signal: AbortSignal): Promise<Place | null> {
     const claim = randomUUID();
-    const holders = await this.#state.takeSlot({ ...this.#options, id: claim }, signal);
+    const holders = await this.#state.takeSlot({ ...this.#options, id: claim, urgent: this.#held.size === 0 }, signal);
     if (holders) {
       this.#holders = holders;
       this.#tell();
@@ -57,11 +66,15 @@ export class SourcePlaces implements Places {
     }
     this.#told = false;
     const held = { lost: false };
+    const isWanted = () => this.#wanted;
     this.#held.set(claim, held);
-    this.#timer ??= setTimeout(() => this.#beat(), this.#options.ttlMs / 3);
+    this.#timer ??= setTimeout(() => this.#beat(), this.#beatMs);
     return {
       get lost() {
         return held.lost;
+      },
+      get wanted() {
+        return isWanted();
       },
       give: () => this.#give(claim),
     };
@@ -76,7 +89,9 @@ export class SourcePlaces implements Places {
 
   async #beat(): Promise<void> {
     try {
-      for (const claim of await this.#state.renewSlots([...this.#held.keys()], this.#options.ttlMs)) {
+      const { lost, wanted } = await this.#state.renewSlots([...this.#held.keys()], this.#options.ttlMs);
+      this.#wanted = wanted;
+      for (const claim of lost) {
         const held = this.#held.get(claim);
         if (!held || held.lost) continue;
         held.lost = true;
@@ -88,12 +103,13 @@ export class SourcePlaces implements Places {
     } catch (error) {
       this.#log.warn({ err: error }, 'places for connections could not be renewed');
     }
-    this.#timer = this.#held.size > 0 ? setTimeout(() => this.#beat(), this.#options.ttlMs / 3) : undefined;
+    this.#timer = this.#held.size > 0 ? setTimeout(() => this.#beat(), this.#beatMs) : undefined;
   }
 
   /** What is given back at the same time goes together. */
   #give(claim: string): Promise<void> {
     this.#held.delete(claim);
+    this.#wanted = false;
     if (this.#held.size === 0) {
       clearTimeout(this.#timer);
       this.#timer = undefined;

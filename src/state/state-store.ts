@@ -129,8 +129,8 @@ export class StateStore implements AsyncDisposable {
     return this.#database.transact('count connections', (tx) => takeSlot(tx, claim), signal);
   }
 
-  /** Prolongs slots by their claims; returns those that are lost. */
-  async renewSlots(claims: string[], ttlMs: number): Promise<string[]> {
+  /** Prolongs slots by their claims; returns those that are lost, and whether a process without any waits. */
+  async renewSlots(claims: string[], ttlMs: number): Promise<{ lost: string[]; wanted: boolean }> {
     return this.#database.transact('renew connections', (tx) => renewSlots(tx, claims, ttlMs));
   }
 

@@ -1,7 +1,7 @@
 /** Connections to the source, counted over processes: here each Source with places of its own stands for one. */
 
 import { randomUUID } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { connect } from '../../src/postgres/connect.ts';
 import { Source } from '../../src/postgres/source.ts';
 import { SourcePlaces } from '../../src/state/source-places.ts';
@@ -80,6 +80,24 @@ test('a connection that nobody uses any more goes to the process that waits', as
   expect(one.opened).toBe(0);
 });
 
+test('a process that has work without end gives way to one that has no connection, and comes back', async () => {
+  const [one, two] = [openSource('one', { most: 1, ttlMs: 300 }), openSource('two', { most: 1, ttlMs: 300 })];
+  let over = false;
+  let uses = 0;
+  const busy = async () => {
+    while (!over) {
+      await one.use((client) => client.query('select pg_sleep(0.01)'), never);
+      uses++;
+    }
+  };
+  const working = busy();
+  expect(await two.use(slots, never)).toEqual([{ slot: 1, holder: 'two' }]);
+  const before = uses;
+  await vi.waitFor(() => expect(uses).toBeGreaterThan(before), 20_000);
+  over = true;
+  await working;
+});
+
 test('patience has an end where it should: the error says who holds them', async () => {
   const [one, two] = [openSource('one', { most: 1 }), openSource('two', { most: 1, patienceMs: 10 })];
   const end = await hold(one);
@@ -128,7 +146,7 @@ test('slots are renewed; one that was lost is closed after its use, and not used
 });
 
 test('a call that is repeated with its claim has its slot once; expired ones are free', async () => {
-  const claim = { source: 'h:5432/d', most: 2, holder: 'one', ttlMs: MINUTE, id: randomUUID() };
+  const claim = { source: 'h:5432/d', most: 2, holder: 'one', ttlMs: MINUTE, id: randomUUID(), urgent: false };
   expect([await state.takeSlot(claim, never), await state.takeSlot(claim, never)]).toEqual([null, null]);
   expect(await slots()).toHaveLength(1);
   expect(await state.takeSlot({ ...claim, holder: 'two', id: randomUUID() }, never)).toBeNull();
@@ -140,7 +158,7 @@ test('a call that is repeated with its claim has its slot once; expired ones are
   expect(await state.takeSlot({ ...third, source: 'another:5432/d' }, never)).toBeNull();
   await db.query(`update tidemark.source_slot set expires_at = now() where holder = 'one'`);
   expect(await state.takeSlot({ ...third, id: randomUUID() }, never)).toBeNull();
-  expect(await state.renewSlots([claim.id], MINUTE)).toEqual([claim.id]);
+  expect(await state.renewSlots([claim.id], MINUTE)).toEqual({ lost: [claim.id], wanted: false });
   await db.query('delete from tidemark.source_slot');
 });
 
@@ -148,7 +166,10 @@ test('ten that ask at once get as many as there are', async () => {
   const stores = await Promise.all(Array.from({ length: 10 }, () => openAt(db.url)));
   const got = await Promise.all(
     stores.map((store, i) =>
-      store.takeSlot({ source: 'h:5432/d', most: 4, holder: `p${i}`, ttlMs: MINUTE, id: randomUUID() }, never),
+      store.takeSlot(
+        { source: 'h:5432/d', most: 4, holder: `p${i}`, ttlMs: MINUTE, id: randomUUID(), urgent: false },
+        never,
+      ),
     ),
   );
   for (const store of stores) await store[Symbol.asyncDispose]();
