@@ -51,7 +51,7 @@ export async function startDaemon(cwd: string, yaml: string): Promise<DaemonProc
 
 const hasEnded = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null;
 
-export async function usageOf(pid: number): Promise<Usage> {
+async function usageOf(pid: number): Promise<Usage> {
   const [stat, status] = await Promise.all([
     readFile(`/proc/${pid}/stat`, 'utf8'),
     readFile(`/proc/${pid}/status`, 'utf8'),

@@ -8,6 +8,7 @@ import type { CompactProgress, CompactResult } from '../compact/result.ts';
 import type { CompactDeps, CompactSettings } from '../compact/work.ts';
 import { createRoom } from '../load/room.ts';
 import { displayName } from '../model/table.ts';
+import type { Clock } from './clock.ts';
 import { outcomeOf } from './export-lane.ts';
 import type { Figures, Lane, Tell } from './lane.ts';
 
@@ -25,6 +26,7 @@ export type CompactLaneDeps = {
   table: (name: string) => CompactSettings | null;
   /** It begins: what is exported from now on it may not see. */
   taken: (name: string) => void;
+  clock: Clock;
 };
 
 const SMALL_AT_ONCE = 4;
@@ -86,7 +88,7 @@ function isMemory(error: unknown): boolean {
 }
 
 async function compact(
-  { holder, leaseMs, taken }: CompactLaneDeps,
+  { holder, leaseMs, taken, clock }: CompactLaneDeps,
   deps: CompactDeps,
   table: CompactSettings,
   tell: Tell,
@@ -102,7 +104,7 @@ async function compact(
       done += bytes;
       tell.advanced(name, 0, done);
     },
-    ended: (result) => tell.ended(name, outcomeOf(result, holder), figuresOf(result)),
+    ended: (result) => tell.ended(name, outcomeOf(result, holder, clock.now()), figuresOf(result)),
   };
   await compactTables(deps, { ...work, tables: [table], holder, leaseMs: leaseMs() }, progress, signal);
 }

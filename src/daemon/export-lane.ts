@@ -5,11 +5,13 @@ import type { ExportDeps } from '../export/work.ts';
 import { toTidemarkError } from '../model/error.ts';
 import { displayName, type TableSettings } from '../model/table.ts';
 import type { Due, Outcome } from './agenda.ts';
+import type { Clock } from './clock.ts';
 import type { Lane, Tell } from './lane.ts';
 import { serviceOf } from './services.ts';
 
 export type ExportLaneDeps = {
   deps: ExportDeps;
+  clock: Clock;
   readers: number;
   holder: string;
   leaseMs: () => number;
@@ -74,7 +76,7 @@ async function exportBatch(lane: ExportLaneDeps, works: Due[], tell: Tell, signa
     advanced: (table, rows, bytes) => tell.advanced(displayName(table), Number(rows), bytes),
     ended(result) {
       const name = displayName(result.table);
-      tell.ended(name, outcomeOf(result, lane.holder), figuresOf(result));
+      tell.ended(name, outcomeOf(result, lane.holder, lane.clock.now()), figuresOf(result));
       if (result.state === 'committed') lane.exported(settings.get(name)!, result);
     },
   };
@@ -96,11 +98,12 @@ export function outcomeOf(
     | { state: 'failed'; error: unknown }
     | { state: 'committed' | 'compacted' | 'nothing' },
   holder: string,
+  now: number,
 ): Outcome {
   if (result.state === 'failed') return result;
   if (result.state === 'nothing') return { state: 'nothing' };
   if (result.state !== 'held') return { state: 'done' };
-  if (result.holder === holder) return { state: 'held', until: Date.now() + OWN_MS };
+  if (result.holder === holder) return { state: 'held', until: now + OWN_MS };
   return { state: 'held', until: result.expiresAt === null ? null : Date.parse(result.expiresAt) };
 }
 

@@ -32,6 +32,7 @@ export function lanesOf(deps: DaemonDeps, { config, works, sampler, waiting, wai
   const leaseMs = () => config().defaults.leaseMs;
   const exported = exportLane({
     deps: exportDeps({ source, state, lake, log }),
+    clock,
     readers,
     holder,
     leaseMs,
@@ -46,6 +47,7 @@ export function lanesOf(deps: DaemonDeps, { config, works, sampler, waiting, wai
   });
   const small = createSmallConnections(async () => (await engine()).duck());
   const compacted = compactLanes({
+    clock,
     deps: async () => compactDeps(config(), await engine(), { state, lake, log }),
     aside: async (work) => {
       const opened = await engine();

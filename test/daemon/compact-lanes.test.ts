@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { CompactDeps } from '../../src/compact/work.ts';
 import type { Due, Outcome } from '../../src/daemon/agenda.ts';
+import { systemClock } from '../../src/daemon/clock.ts';
 import { type CompactLaneDeps, compactLanes } from '../../src/daemon/compact-lane.ts';
 import { createSmallConnections } from '../../src/daemon/small-connections.ts';
 import { Duck } from '../../src/duckdb/duck.ts';
@@ -58,6 +59,7 @@ function lanesOf(some: Partial<CompactLaneDeps>) {
       return { name: { schema: 'public', table: folder }, folder, merge: 'rewrite', keyIsPrimary: true };
     },
     taken() {},
+    clock: systemClock,
     ...some,
   });
   return { small, large, tell, ended };

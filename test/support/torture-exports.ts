@@ -5,9 +5,9 @@ import { type Ended, startCli } from './cli.ts';
 import type { TestDatabase } from './postgres.ts';
 import { seeded } from './torture-writers.ts';
 
-/** `chunked`: full runs begun in chunks; `goneOn`: of those, gone on with by another process. */
+/** `chunked`: full runs begun in chunks; `goneOn`, `begunAnew`: of those, by the process after. */
 export type Counts = Record<
-  'ended' | 'killed' | 'stoodStill' | 'held' | 'full' | 'tables' | 'chunked' | 'goneOn',
+  'ended' | 'killed' | 'stoodStill' | 'held' | 'full' | 'tables' | 'chunked' | 'goneOn' | 'begunAnew',
   number
 >;
 
@@ -19,7 +19,17 @@ type Result = { table: string; state: string; error?: { code: string } };
  */
 export async function exportsUntil(until: number, cwd: string, db: TestDatabase, seed: number): Promise<Counts> {
   const random = seeded(seed);
-  const counts: Counts = { ended: 0, killed: 0, stoodStill: 0, held: 0, full: 0, tables: 0, chunked: 0, goneOn: 0 };
+  const counts: Counts = {
+    ended: 0,
+    killed: 0,
+    stoodStill: 0,
+    held: 0,
+    full: 0,
+    tables: 0,
+    chunked: 0,
+    goneOn: 0,
+    begunAnew: 0,
+  };
   let usual = 1_500;
   while (Date.now() < until) {
     const began = Date.now();
@@ -41,9 +51,18 @@ export async function exportsUntil(until: number, cwd: string, db: TestDatabase,
       }
     };
     const timer = setTimeout(() => void accident(), moment);
+    // A run in chunks is a moment among others: to hit it one must wait for it.
+    if (fate > 0.6) {
+      const within = random() * 500;
+      void running
+        .stderrHas('is exported in chunks')
+        .then(() => sleep(within))
+        .then(() => running.kill('SIGKILL'));
+    }
     const ended = await running.ended;
     clearTimeout(timer);
     counts.chunked += ended.stderr.split('is exported in chunks').length - 1;
+    counts.begunAnew += ended.stderr.split('in chunks is removed').length - 1;
     counts.goneOn += ended.stderr.split('in chunks goes on').length - 1;
     if (ended.code === null) {
       counts.killed++;
@@ -70,7 +89,7 @@ function argsOf(random: () => number): string[] {
 }
 
 /** As if the time of a process's leases, and of its connections, were over. */
-export async function endLeases(db: TestDatabase, pid: number): Promise<void> {
+async function endLeases(db: TestDatabase, pid: number): Promise<void> {
   await db
     // The rows may be locked, by that very process in the middle of a transaction.
     .query(
