@@ -24,7 +24,7 @@ async function workFolder(): Promise<{ cwd: string } & AsyncDisposable> {
   const cwd = await mkdtemp(path.join(os.tmpdir(), 'tidemark-torture-'));
   await writeFile(
     path.join(cwd, 'tidemark.yaml'),
-    `source: { url: '\${DATABASE_URL}', connections: 3 }
+    `source: { url: '\${DATABASE_URL}', connections: 5 }
 lake: file:./lake
 defaults: { margin: 1s, chunk: 1MB }
 tables:
