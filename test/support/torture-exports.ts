@@ -101,11 +101,14 @@ async function endLeases(db: TestDatabase, pid: number): Promise<void> {
     .catch(() => {});
 }
 
-/** 0, or 4 where the other process has the tables; and LEASE_LOST for one that stood still. */
+/**
+ * 0, or 4 where the other process has the tables; for one that stood still LEASE_LOST, or LAKE_FAILED where the new holder of the lease has
+ * removed its open upload by then.
+ */
 function explained(ended: Ended, args: string[], stoodStill: boolean): Result[] {
   const { tables = [] } = (ended.stdout ? JSON.parse(ended.stdout) : {}) as { tables?: Result[] };
   const failed = tables.filter(({ state }) => state === 'failed');
-  const known = failed.every(({ error }) => stoodStill && error?.code === 'LEASE_LOST');
+  const known = failed.every(({ error }) => stoodStill && ['LEASE_LOST', 'LAKE_FAILED'].includes(error?.code ?? ''));
   const code = failed.length > 0 ? 1 : tables.every(({ state }) => state === 'held') ? 4 : 0;
   if (!known || tables.length === 0 || (ended.code !== code && ended.code !== 0)) {
     throw new Error(`${args.join(' ')} ended with ${ended.code}:\n${ended.stdout}\n${ended.stderr}`);
