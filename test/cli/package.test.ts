@@ -1,6 +1,7 @@
 /** What `npm run package` makes, installed in an empty project as a user does, and used there. Needs the npm registry. */
 
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
@@ -147,6 +148,34 @@ test('migrate, doctor, export, compact, load, query and status', async (context)
     { event_id: '2', kind: 'VIEW' },
   ]);
   expect(await done('status')).toMatch(/invoice/);
+});
+
+test('the daemon, with its page and what the page is made of', async (context) => {
+  if (installed === null) return context.skip('the npm registry cannot be reached');
+  const config = {
+    source: { url: `$\{DATABASE_URL}` },
+    lake: 'file:./lake-of-daemon',
+    state: { schema: 'daemon' },
+    status: { listen: '127.0.0.1:0' },
+  };
+  await writeFile(path.join(project, 'daemon.yaml'), JSON.stringify(config));
+  const env = { ...withNode24, DATABASE_URL: db.url };
+  const bin = path.join(project, 'node_modules/.bin/tidemark');
+  const daemon = spawn(bin, ['daemon', '--config', 'daemon.yaml'], { cwd: project, env });
+  const ended = once(daemon, 'exit');
+  let log = '';
+  daemon.stderr.on('data', (chunk) => {
+    log += chunk;
+  });
+  const url = () => /"url":"([^"]+)"/.exec(log)?.[1];
+  while (!url() && daemon.exitCode === null) await Promise.race([once(daemon.stderr, 'data'), ended]);
+  expect(url(), log).toBeDefined();
+  const page = await (await fetch(url()!)).text();
+  const parts = Array.from(page.matchAll(/(?:src|href)="(\/[^"]+\.(?:js|css))[^"]*"/g), ([, part]) => part);
+  expect(parts.length).toBeGreaterThan(2);
+  for (const part of parts) expect([part, (await fetch(new URL(part, url()))).status]).toEqual([part, 200]);
+  daemon.kill('SIGTERM');
+  expect((await ended)[0]).toBe(143);
 });
 
 test('an older Node is told its version, in a line that it can parse', async () => {
