@@ -1,7 +1,7 @@
 /** How the demo speaks: headings, explanations of at most 80 columns, commands as one would type them. Colours only on a terminal. */
 
 import { styleText } from 'node:util';
-import { formatTable } from '../src/cli/format.ts';
+import { formatTable } from '../src/model/format.ts';
 
 const WIDTH = 78;
 

@@ -2,7 +2,7 @@
 
 import path from 'node:path';
 import type pg from 'pg';
-import { formatCount } from '../src/cli/format.ts';
+import { formatCount } from '../src/model/format.ts';
 import { openLakeSql } from './lake.ts';
 import { expectSame } from './proof.ts';
 import { command, point, say, show, sql, step, table } from './screen.ts';

@@ -2,7 +2,7 @@
 
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import { formatBytes } from '../src/cli/format.ts';
+import { formatBytes } from '../src/model/format.ts';
 
 /** Folders with a single folder in them are joined to one line. */
 export async function tree(folder: string, indent = ''): Promise<string[]> {

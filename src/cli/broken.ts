@@ -1,8 +1,8 @@
 /** What a command says of expectations that a run's rows broke, and that was committed all the same. Pure. */
 
+import { formatCount } from '../model/format.ts';
 import type { Broken } from '../model/run.ts';
 import { displayName, type TableName } from '../model/table.ts';
-import { formatCount } from './format.ts';
 
 export function brokenLine(table: TableName, { column, rule, count, key, value }: Broken): string {
   const rows = `${formatCount(count)} ${count === 1 ? 'row' : 'rows'} of the last run`;

@@ -3,13 +3,13 @@
 import type { Config } from '../config/config.ts';
 import { exportedTables } from '../config/exported-tables.ts';
 import { TidemarkError } from '../model/error.ts';
+import { formatCount, formatSeconds } from '../model/format.ts';
 import { displayName, type TableName } from '../model/table.ts';
 import type { StateStore } from '../state/state-store.ts';
+import { lagSeconds } from '../status/status-json.ts';
 import type { CommandContext } from './context.ts';
-import { formatCount, formatSeconds } from './format.ts';
 import { openSource, wantedTables } from './open-source.ts';
 import { type Problem, problemLine, problemsOf, sourceProblem } from './status-check.ts';
-import { lagSeconds } from './status-json.ts';
 
 const MAX_LAG_MS = 15 * 60_000;
 

@@ -2,8 +2,8 @@
 
 import type { Logger } from 'pino';
 import type { CompactProgress, CompactResult } from '../compact/result.ts';
+import { formatBytes, formatSeconds, seconds } from '../model/format.ts';
 import { displayName } from '../model/table.ts';
-import { formatBytes, formatSeconds, seconds } from './format.ts';
 import type { Screen } from './screen.ts';
 
 type Running = { began: number; bytes: number; done: number; logged: number };

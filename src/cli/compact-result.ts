@@ -1,10 +1,10 @@
 /** What `tidemark compact` says at the end: a line a table, then the errors. Pure but for the output it is given. */
 
 import type { CompactResult } from '../compact/result.ts';
+import { formatBytes, formatCount, formatSeconds, formatTable, seconds } from '../model/format.ts';
 import { displayName } from '../model/table.ts';
 import type { CommandContext } from './context.ts';
 import { errorParts, printErrors } from './error-output.ts';
-import { formatBytes, formatCount, formatSeconds, formatTable, seconds } from './format.ts';
 import { heldJson, heldText } from './held.ts';
 
 /** The stable form of `compact --json`. `asOf`: into a folder of its own, which is named. */

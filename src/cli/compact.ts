@@ -1,16 +1,16 @@
 /** `tidemark compact`: what was exported into the staged tables. */
 
 import { asOfFolder } from '../compact/as-of-folder.ts';
+import { compactDeps, compactSettings } from '../compact/compact-deps.ts';
 import { compactTables } from '../compact/compact-tables.ts';
+import { openEngine } from '../compact/open-engine.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { openLake } from '../lake/open.ts';
 import { TidemarkError } from '../model/error.ts';
-import { compactDeps, compactSettings } from './compact-deps.ts';
 import { compactProgress } from './compact-progress.ts';
 import { compactJson, printCompacted } from './compact-result.ts';
 import type { CommandContext } from './context.ts';
 import { exitCodeOfTables } from './exit-code.ts';
-import { openEngine } from './open-engine.ts';
 import { holderOf, openStateOf } from './open-source.ts';
 import { stagedTables } from './staged-tables.ts';
 import { parseTime } from './typed-time.ts';

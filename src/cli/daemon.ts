@@ -3,6 +3,7 @@
 import os from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 import type { Logger } from 'pino';
+import { type Engine, openEngine } from '../compact/open-engine.ts';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { askAgainAfter } from '../daemon/backoff.ts';
@@ -15,7 +16,6 @@ import { ERRORS, toTidemarkError } from '../model/error.ts';
 import type { StateStore } from '../state/state-store.ts';
 import type { CommandContext } from './context.ts';
 import { errorParts } from './error-output.ts';
-import { type Engine, openEngine } from './open-engine.ts';
 import { holderOf, openSource, openStateOf, readersOf } from './open-source.ts';
 
 export type DaemonOptions = { page?: boolean };

@@ -6,9 +6,9 @@ import type { Config } from '../config/config.ts';
 import { openLake } from '../lake/open.ts';
 import { probePutIfAbsent, probeWritable } from '../lake/probe.ts';
 import { parseLakeUrl } from '../lake/url.ts';
+import { formatBytes } from '../model/format.ts';
 import type { CommandContext } from './context.ts';
 import { type Check, failed } from './doctor-check.ts';
-import { formatBytes } from './format.ts';
 
 const LAKE_MS = 60_000;
 const LITTLE_BYTES = 1e9;

@@ -1,10 +1,10 @@
 /** doctor's look at the source's server. Reads only. */
 
 import type pg from 'pg';
+import { formatSeconds } from '../model/format.ts';
 import { requireVersion } from '../postgres/connect.ts';
 import { whatServerTells } from '../postgres/history.ts';
 import { type Check, failed } from './doctor-check.ts';
-import { formatSeconds } from './format.ts';
 import { quoteName } from './remedy.ts';
 
 const LONG_SECONDS = 3600;

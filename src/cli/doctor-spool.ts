@@ -3,9 +3,9 @@
 import { link, mkdtemp, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Config } from '../config/config.ts';
+import { formatBytes } from '../model/format.ts';
 import { bytesBelow } from '../spool/contents.ts';
 import { type Check, failed } from './doctor-check.ts';
-import { formatBytes } from './format.ts';
 
 // statfs's number of a file system that lies in memory.
 const TMPFS = 0x01021994;

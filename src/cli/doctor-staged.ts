@@ -1,10 +1,10 @@
 /** doctor's look at staged tables, by what the state store knows of them: one line for those that are well, one for each problem. Pure. */
 
+import { formatCount, formatSeconds, toSecond } from '../model/format.ts';
 import { displayName } from '../model/table.ts';
 import type { TableStatus } from '../state/tables.ts';
+import { staleness, staleRemedy, waitingMs } from '../status/staged-health.ts';
 import type { Check } from './doctor-check.ts';
-import { formatCount, formatSeconds, toSecond } from './format.ts';
-import { staleness, staleRemedy, waitingMs } from './staged-health.ts';
 
 /** Compactions come by the minute or by the night. */
 const LATE_MS = 86_400_000;

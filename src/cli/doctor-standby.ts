@@ -2,12 +2,12 @@
 
 import type pg from 'pg';
 import type { Config } from '../config/config.ts';
+import { formatSeconds } from '../model/format.ts';
 import { briefLook } from '../postgres/brief-look.ts';
 import { systemOf } from '../postgres/history.ts';
 import type { CommandContext } from './context.ts';
 import type { Check } from './doctor-check.ts';
 import { openTransactions, source } from './doctor-source.ts';
-import { formatSeconds } from './format.ts';
 
 type Facts = {
   standby: boolean;

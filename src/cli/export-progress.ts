@@ -3,8 +3,8 @@
 import type { Logger } from 'pino';
 import type { Progress, TableResult } from '../export/export-tables.ts';
 import type { ChunksDone } from '../export/work.ts';
+import { formatBytes, formatCount, formatSeconds, seconds as rounded } from '../model/format.ts';
 import { displayName, type TableName } from '../model/table.ts';
-import { formatBytes, formatCount, formatSeconds, seconds as rounded } from './format.ts';
 import type { Screen } from './screen.ts';
 
 type Running = {

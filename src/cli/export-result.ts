@@ -3,11 +3,11 @@
 import type { DryRun } from '../export/dry-run.ts';
 import type { TableResult } from '../export/export-tables.ts';
 import type { TidemarkError } from '../model/error.ts';
+import { formatBytes, formatCount, formatSeconds, formatTable, seconds, toSecond } from '../model/format.ts';
 import { displayName, type TableName } from '../model/table.ts';
 import { brokenLine } from './broken.ts';
 import type { CommandContext } from './context.ts';
 import { errorParts, errorText, printErrors } from './error-output.ts';
-import { formatBytes, formatCount, formatSeconds, formatTable, seconds, toSecond } from './format.ts';
 import { heldJson, heldText } from './held.ts';
 import { HISTORY_HINT } from './remedy.ts';
 

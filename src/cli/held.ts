@@ -1,7 +1,7 @@
 /** What a command says of a table that it had to leave alone. Pure. */
 
+import { toSecond } from '../model/format.ts';
 import type { Held } from '../state/leases.ts';
-import { toSecond } from './format.ts';
 
 export function heldJson({ holder, expiresAt, pausedSince }: Held) {
   return pausedSince === undefined

@@ -6,9 +6,9 @@ import { APP_ID } from '../compact/staging.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { openLake } from '../lake/open.ts';
 import { TidemarkError } from '../model/error.ts';
+import { formatCount, formatTable } from '../model/format.ts';
 import { displayName } from '../model/table.ts';
 import type { CommandContext } from './context.ts';
-import { formatCount, formatTable } from './format.ts';
 import { openStateOf } from './open-source.ts';
 import { notStaged, stagedTables } from './staged-tables.ts';
 

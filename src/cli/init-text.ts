@@ -1,9 +1,9 @@
 /** The tidemark.yaml that init writes. Pure. Invariant: read back, it names exactly the tables that it was made from. */
 
 import { defaultFolder } from '../config/folders.ts';
+import { formatCount } from '../model/format.ts';
 import { displayName, type TableName } from '../model/table.ts';
 import type { CatalogTable } from '../postgres/tables.ts';
-import { formatCount } from './format.ts';
 import { createIndex, grantSelect, quoteName } from './remedy.ts';
 
 export type Found = {

@@ -6,12 +6,12 @@ import type pg from 'pg';
 import { redact, secretsOf } from '../config/redact.ts';
 import { parseLakeUrl } from '../lake/url.ts';
 import { TidemarkError } from '../model/error.ts';
+import { formatCount } from '../model/format.ts';
 import { displayName } from '../model/table.ts';
 import { briefLook } from '../postgres/brief-look.ts';
 import { requireVersion } from '../postgres/connect.ts';
 import { listTables } from '../postgres/tables.ts';
 import type { CommandContext } from './context.ts';
-import { formatCount } from './format.ts';
 import { configText, cursorOf, type Found, sortTables } from './init-text.ts';
 
 export type InitOptions = { source?: string; lake: string };

@@ -2,13 +2,13 @@
 
 import { loadConfig } from '../config/load-config.ts';
 import { TidemarkError } from '../model/error.ts';
+import { formatSeconds, formatTable, toSecond } from '../model/format.ts';
 import { displayName } from '../model/table.ts';
 import type { HeldLease } from '../state/held-leases.ts';
 import type { RunKind } from '../state/schema.ts';
 import type { StateStore } from '../state/state-store.ts';
 import type { CommandContext } from './context.ts';
 import { errorParts, errorText, exitCodeOf } from './error-output.ts';
-import { formatSeconds, formatTable, toSecond } from './format.ts';
 import { namedTables } from './named-tables.ts';
 import { openStateOf } from './open-source.ts';
 

@@ -3,7 +3,7 @@
 import type { Logger } from 'pino';
 import type { LoadProgress } from '../load/load-drops.ts';
 import type { LoadTotals } from '../load/load-result.ts';
-import { formatCount, formatSeconds } from './format.ts';
+import { formatCount, formatSeconds } from '../model/format.ts';
 import type { Screen } from './screen.ts';
 
 /** Without a terminal a load that takes long is reported this often, in milliseconds. */

@@ -2,9 +2,9 @@
 
 import type { LoadDryRun } from '../load/dry-run.ts';
 import { type LoadResult, type LoadTotals, worst } from '../load/load-result.ts';
+import { formatCount, formatSeconds, formatTable, seconds } from '../model/format.ts';
 import type { CommandContext } from './context.ts';
 import { errorParts, printErrors } from './error-output.ts';
-import { formatCount, formatSeconds, formatTable, seconds } from './format.ts';
 
 /** The stable form of `load --json`. */
 export function loadJson(result: LoadResult, secrets: readonly string[]) {

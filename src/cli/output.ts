@@ -2,6 +2,7 @@
 
 import type { Writable } from 'node:stream';
 import { styleText } from 'node:util';
+import { jsonText } from '../model/json-text.ts';
 
 export type Style = Parameters<typeof styleText>[0];
 
@@ -33,11 +34,4 @@ export function createOutput(
     terminal: stream.isTTY ? { columns: stream.columns ?? 80 } : null,
     style: (style, text) => (options.colors ? styleText(style, text, { validateStream: false }) : text),
   };
-}
-
-/** JSON of a result; a bigint stays exact. */
-export function jsonText(document: unknown): string {
-  const exact = (_: string, value: unknown) =>
-    typeof value === 'bigint' ? (Number.isSafeInteger(Number(value)) ? Number(value) : String(value)) : value;
-  return JSON.stringify(document, exact, 2);
 }

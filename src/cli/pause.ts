@@ -4,10 +4,10 @@ import os from 'node:os';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { TidemarkError } from '../model/error.ts';
+import { formatTable, toSecond } from '../model/format.ts';
 import { displayName } from '../model/table.ts';
 import type { Wanted } from '../state/leases.ts';
 import type { CommandContext } from './context.ts';
-import { formatTable, toSecond } from './format.ts';
 import { namedTables } from './named-tables.ts';
 import { openSource, openStateOf, wantedTables } from './open-source.ts';
 

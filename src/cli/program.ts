@@ -7,10 +7,11 @@ import type { Readable, Writable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { Command, CommanderError, Help, Option } from 'commander';
 import { TidemarkError, toTidemarkError } from '../model/error.ts';
+import { jsonText } from '../model/json-text.ts';
 import { VERSION } from '../version.ts';
 import type { CommandContext } from './context.ts';
 import { errorParts, errorText, exitCodeOf } from './error-output.ts';
-import { createOutput, jsonText } from './output.ts';
+import { createOutput } from './output.ts';
 import { createScreen, type Terminal } from './screen.ts';
 
 type Stream = Writable & Terminal & { isTTY?: boolean };

@@ -2,15 +2,15 @@
 
 import { availableParallelism } from 'node:os';
 import { missingFile } from '../compact/missing-file.ts';
+import { openEngine } from '../compact/open-engine.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { openLake } from '../lake/open.ts';
 import { TidemarkError } from '../model/error.ts';
+import { formatBytes } from '../model/format.ts';
 import type { FetchProgress } from '../query/local-files.ts';
 import { prepareQuery, RESULT } from '../query/run-query.ts';
 import type { StateStore } from '../state/state-store.ts';
 import type { CommandContext } from './context.ts';
-import { formatBytes } from './format.ts';
-import { openEngine } from './open-engine.ts';
 import { type Format, writeExplained, writeResult } from './query-output.ts';
 
 export type QueryOptions = { sql: string; format?: Format; atVersion?: string; output?: string };

@@ -1,11 +1,11 @@
 /** What is wrong with the tables, and how to mend it: for `status --check`. Pure. */
 
 import type { TidemarkError } from '../model/error.ts';
+import { formatCount, formatSeconds } from '../model/format.ts';
 import { displayName, type TableName } from '../model/table.ts';
 import type { TableStatus } from '../state/tables.ts';
-import { formatCount, formatSeconds } from './format.ts';
-import { staleness, staleRemedy, waitingMs } from './staged-health.ts';
-import { lagSeconds } from './status-json.ts';
+import { staleness, staleRemedy, waitingMs } from '../status/staged-health.ts';
+import { lagSeconds } from '../status/status-json.ts';
 
 export type Problem = {
   table: string | null;

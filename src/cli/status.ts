@@ -3,15 +3,15 @@
 import { loadConfig } from '../config/load-config.ts';
 import { candidates, splitNames } from '../config/table-pattern.ts';
 import { TidemarkError } from '../model/error.ts';
+import { formatBytes, formatCount, formatSeconds, formatTable, toSecond } from '../model/format.ts';
 import { displayName } from '../model/table.ts';
 import type { TableStatus } from '../state/tables.ts';
+import { lagSeconds, statusJson } from '../status/status-json.ts';
 import { brokenLine } from './broken.ts';
 import { runCheck } from './check.ts';
 import type { CommandContext } from './context.ts';
-import { formatBytes, formatCount, formatSeconds, formatTable, toSecond } from './format.ts';
 import { openStateOf } from './open-source.ts';
 import { HISTORY_HINT } from './remedy.ts';
-import { lagSeconds, statusJson } from './status-json.ts';
 import { stagedLines, stagedProblems } from './status-staged.ts';
 import { parseSpan } from './typed-time.ts';
 

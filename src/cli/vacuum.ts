@@ -1,15 +1,15 @@
 /** `tidemark vacuum`: deletes the files under staged/ that nobody needs any more. */
 
+import { openEngine } from '../compact/open-engine.ts';
 import { type Vacuumed, vacuum } from '../compact/vacuum.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { openLake } from '../lake/open.ts';
 import { TidemarkError, toTidemarkError } from '../model/error.ts';
+import { formatBytes, formatCount, formatTable } from '../model/format.ts';
 import { displayName, type TableName } from '../model/table.ts';
 import type { CommandContext } from './context.ts';
 import { errorParts, printErrors } from './error-output.ts';
 import { exitCodeOfTables } from './exit-code.ts';
-import { formatBytes, formatCount, formatTable } from './format.ts';
-import { openEngine } from './open-engine.ts';
 import { openStateOf } from './open-source.ts';
 import { notStaged, stagedTables } from './staged-tables.ts';
 import { parseSpan } from './typed-time.ts';

@@ -4,7 +4,7 @@
  */
 
 import type { Logger } from 'pino';
-import type { Engine } from '../cli/open-engine.ts';
+import type { Engine } from '../compact/open-engine.ts';
 import type { Config } from '../config/config.ts';
 import { fixedParts } from '../config/fixed-parts.ts';
 import type { Lake } from '../lake/lake.ts';

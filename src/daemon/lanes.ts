@@ -1,8 +1,8 @@
 /** All lanes, with what their work is done with. */
 
-import { compactDeps, compactSettings } from '../cli/compact-deps.ts';
-import { exportDeps } from '../cli/export-deps.ts';
+import { compactDeps, compactSettings } from '../compact/compact-deps.ts';
 import type { Config } from '../config/config.ts';
+import { exportDeps } from '../export/export-deps.ts';
 import type { TableSettings } from '../model/table.ts';
 import { compactLanes } from './compact-lane.ts';
 import type { DaemonDeps } from './daemon.ts';

@@ -2,11 +2,11 @@
 
 import { link, mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { formatBytes } from '../cli/format.ts';
 import type { DeletionVectorRef } from '../compact/delta/actions.ts';
 import { decodeVector, vectorPath } from '../compact/delta/deletion-vector.ts';
 import type { Lake } from '../lake/lake.ts';
 import { TidemarkError } from '../model/error.ts';
+import { formatBytes } from '../model/format.ts';
 import type { Spool } from '../spool/spool.ts';
 import type { NeededFile, QueryTable } from './tables.ts';
 

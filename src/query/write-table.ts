@@ -1,7 +1,7 @@
 /** A result for people: at most a screenful or two, and how much more there is. */
 
 import type { DuckDBDataChunk } from '@duckdb/node-api';
-import { formatCount } from '../cli/format.ts';
+import { formatCount } from '../model/format.ts';
 import { eachChunk, type Result } from './result.ts';
 import { tableLines } from './table-text.ts';
 import { isNumber, plainText } from './value-text.ts';

@@ -1,8 +1,8 @@
 /** `/api/status`: what `status --json` says, and what the daemon knows beyond it. Pure; field names are part of the interface. */
 
-import { statusJson } from '../cli/status-json.ts';
 import type { Board, Sample, ShownError } from '../daemon/board.ts';
 import type { TableStatus } from '../state/tables.ts';
+import { statusJson } from './status-json.ts';
 
 const iso = (at: number | null) => (at === null ? null : new Date(at).toISOString());
 const error = ({ code, message, hint }: ShownError) => ({ code, message, hint });

@@ -2,8 +2,8 @@
 
 import { type Context, Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
-import { jsonText } from '../cli/output.ts';
 import { toTidemarkError } from '../model/error.ts';
+import { jsonText } from '../model/json-text.ts';
 import { access, isSignedIn, logIn, logOut } from './access.ts';
 import { apiStatus, sampleJson } from './api-status.ts';
 import { asset } from './assets.ts';

@@ -1,7 +1,7 @@
 /** What the status server is given. Invariant: it reads; what it changes, it asks the board for. */
 
 import type { Logger } from 'pino';
-import type { Engine } from '../cli/open-engine.ts';
+import type { Engine } from '../compact/open-engine.ts';
 import type { Config } from '../config/config.ts';
 import type { Board } from '../daemon/board.ts';
 import type { Lake } from '../lake/lake.ts';

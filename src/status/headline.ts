@@ -1,6 +1,6 @@
 /** What is wrong, in one sentence. Pure. */
 
-import { formatCount } from '../cli/format.ts';
+import { formatCount } from '../model/format.ts';
 import type { Overview } from './overview.ts';
 
 /** `title`: of the browser's tab. */

@@ -1,7 +1,7 @@
 /** A load's own page: its ledger, dead drops and rejects. Pure. */
 
-import { formatBytes, formatCount } from '../cli/format.ts';
 import type { LoadSettings } from '../load/settings.ts';
+import { formatBytes, formatCount } from '../model/format.ts';
 import { displayName } from '../model/table.ts';
 import { actions, type Doing, said } from './actions.ts';
 import { document } from './document.ts';

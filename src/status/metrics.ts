@@ -4,12 +4,12 @@
  */
 
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import { waitingMs } from '../cli/staged-health.ts';
-import { lagSeconds } from '../cli/status-json.ts';
 import type { Board, Ended, Work } from '../daemon/board.ts';
 import { displayName } from '../model/table.ts';
 import type { TableStatus } from '../state/tables.ts';
 import { VERSION } from '../version.ts';
+import { waitingMs } from './staged-health.ts';
+import { lagSeconds } from './status-json.ts';
 
 const SECONDS = [0.1, 0.3, 1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000];
 const SERVICES = ['source', 'state', 'lake'];

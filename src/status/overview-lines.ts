@@ -1,10 +1,10 @@
 /** What the first page says of one table, and of one load. Pure. */
 
-import { staleness } from '../cli/staged-health.ts';
 import type { ShownError, WorkKind, WorkState } from '../daemon/board.ts';
 import type { TableStatus } from '../state/tables.ts';
 import type { LoadCounts } from './ledger-counts.ts';
 import type { Failing, LoadLine, OverviewInput, Rank, Running, TableLine } from './overview.ts';
+import { staleness } from './staged-health.ts';
 
 /** Due for so long and not begun: something is in its way. */
 const OVERDUE_MS = 60_000;

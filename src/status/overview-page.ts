@@ -1,7 +1,7 @@
 /** The first page. Every part that changes while somebody looks has an id, and is replaced as a whole. Pure. */
 
-import { formatCount, toSecond } from '../cli/format.ts';
 import type { Ended } from '../daemon/board.ts';
+import { formatCount, toSecond } from '../model/format.ts';
 import { document } from './document.ts';
 import { headline } from './headline.ts';
 import { type Html, html, type Part } from './html.ts';

@@ -3,10 +3,10 @@
  * characters; whoever asks for the same version again is given what was found.
  */
 
-import type { Engine } from '../cli/open-engine.ts';
 import type { AddFile, DeltaColumn } from '../compact/delta/actions.ts';
 import { decodeVector, vectorPath } from '../compact/delta/deletion-vector.ts';
 import { readSnapshot } from '../compact/delta/read-log.ts';
+import type { Engine } from '../compact/open-engine.ts';
 import { ident, text } from '../duckdb/literal.ts';
 import type { Lake } from '../lake/lake.ts';
 import { TidemarkError } from '../model/error.ts';

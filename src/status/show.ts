@@ -1,7 +1,7 @@
 /** How times, numbers and errors look. Pure; the script of the page ages what has `data-ago` or `data-in`, by the same words. */
 
-import { formatCount, formatSeconds } from '../cli/format.ts';
 import type { ShownError } from '../daemon/board.ts';
+import { formatCount, formatSeconds } from '../model/format.ts';
 import { type Html, html } from './html.ts';
 import type { Failing, Rank, Running } from './overview.ts';
 

@@ -1,7 +1,7 @@
 /** A table's own page. What is marked `data-part` is replaced while somebody looks. Pure. */
 
-import { formatBytes, formatCount, toSecond } from '../cli/format.ts';
 import type { Ended } from '../daemon/board.ts';
+import { formatBytes, formatCount, toSecond } from '../model/format.ts';
 import type { TableStatus } from '../state/tables.ts';
 import { actions, type Doing, said } from './actions.ts';
 import { document } from './document.ts';

@@ -1,7 +1,7 @@
 /** The tables of a table's own page. Pure. */
 
-import { formatBytes, formatCount } from '../cli/format.ts';
 import type { Ended } from '../daemon/board.ts';
+import { formatBytes, formatCount } from '../model/format.ts';
 import type { LakeType } from '../model/lake-type.ts';
 import type { WrittenColumn } from '../model/run.ts';
 import type { TableRun } from '../state/table-runs.ts';

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { openEngine } from '../../src/cli/open-engine.ts';
+import { openEngine } from '../../src/compact/open-engine.ts';
 import { openLake } from '../../src/lake/open.ts';
 import { Samples } from '../../src/status/sample.ts';
 import { tableDetails } from '../../src/status/table-details.ts';

@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { createLog } from '../../src/cli/log.ts';
-import { openEngine } from '../../src/cli/open-engine.ts';
+import { openEngine } from '../../src/compact/open-engine.ts';
 import type { Config } from '../../src/config/config.ts';
 import { parseConfig } from '../../src/config/load-config.ts';
 import { type Asked, Board, type How, type ShownError, type Work } from '../../src/daemon/board.ts';

@@ -2,7 +2,7 @@
 
 import { displayName } from '../model/table.ts';
 import type { TableStatus } from '../state/tables.ts';
-import { stagedJson } from './status-staged.ts';
+import { stagedJson } from './staged-json.ts';
 
 /** Seconds since the last run that looked at the table: nothing that was committed before it is missing. */
 export function lagSeconds({ mark }: TableStatus, now: number): number | null {

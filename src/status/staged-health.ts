@@ -1,7 +1,7 @@
 /** Whether a staged table shows what it should: for status and doctor. Pure. */
 
+import { toSecond } from '../model/format.ts';
 import type { TableStatus } from '../state/tables.ts';
-import { toSecond } from './format.ts';
 
 /** Without a key only full runs can be merged: older than this, nobody seems to make any. */
 const STALE_MS = 7 * 86_400_000;

@@ -1,9 +1,9 @@
 /** What exports work with, for the command and the daemon alike. */
 
-import { GROUP_LIMITS } from '../export/group-reader.ts';
-import type { ExportDeps } from '../export/work.ts';
 import { Compressor } from '../parquet/compressor.ts';
 import { VERSION } from '../version.ts';
+import { GROUP_LIMITS } from './group-reader.ts';
+import type { ExportDeps } from './work.ts';
 
 export function exportDeps(opened: Pick<ExportDeps, 'source' | 'state' | 'lake' | 'log'>): ExportDeps {
   return {

@@ -1,10 +1,10 @@
 /** What compactions work with, for the command and the daemon alike. */
 
-import { SHAPE } from '../compact/plan.ts';
-import type { CompactDeps, CompactSettings } from '../compact/work.ts';
 import type { Config } from '../config/config.ts';
 import type { TableSettings } from '../model/table.ts';
 import type { Engine } from './open-engine.ts';
+import { SHAPE } from './plan.ts';
+import type { CompactDeps, CompactSettings } from './work.ts';
 
 /** Raw bytes of one batch; uncompressed they are about ten times as many, which DuckDB sorts by spilling. */
 const MOST_BATCH_BYTES = 512 * 2 ** 20;

@@ -1,14 +1,14 @@
 /** Spool and DuckDB, for commands that read or write the lake's files. Invariant: DuckDB is opened at its first use, and once. */
 
-import { duckCheckpoints } from '../compact/delta/checkpoint-duck.ts';
-import type { Checkpoints } from '../compact/delta/table.ts';
-import type { Connections } from '../compact/work.ts';
+import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
 import type { Duck } from '../duckdb/duck.ts';
 import { growingMemory } from '../duckdb/growing-memory.ts';
 import type { Lake } from '../lake/lake.ts';
 import { Spool } from '../spool/spool.ts';
-import type { CommandContext } from './context.ts';
+import { duckCheckpoints } from './delta/checkpoint-duck.ts';
+import type { Checkpoints } from './delta/table.ts';
+import type { Connections } from './work.ts';
 
 export type Engine = AsyncDisposable & {
   spool: Spool;
@@ -26,7 +26,7 @@ const MOST_MEMORY = 2 ** 30;
 export async function openEngine(
   { spool: { path, limitBytes }, memoryBytes, memoryIsFixed }: Config,
   lake: Lake,
-  { log }: CommandContext,
+  { log }: { log: Logger },
 ): Promise<Engine> {
   const spool = await Spool.open({ path, limitBytes }, lake, log);
   let opened: Promise<Duck> | undefined;
