@@ -51,7 +51,8 @@ export async function runDaemon(
     state,
     lake,
     engine: engine.open,
-    smallEngine: () => openEngine({ ...config, memoryBytes: SMALL_MEMORY, memoryIsFixed: true }, lake, context),
+    smallEngine: () =>
+      openEngine({ ...config, memoryBytes: SMALL_MEMORY, memoryIsFixed: true }, lake, { log, livesOn: true }),
     loads: {
       env,
       temporary: config.spool.path,
@@ -94,7 +95,7 @@ async function startPage(daemon: Daemon, board: Board, opened: Opened, context: 
     env: context.env,
     state,
     lake,
-    engine: () => openEngine(config, lake, context),
+    engine: () => openEngine(config, lake, { log: context.log, livesOn: true }),
     log: context.log,
     secrets: context.secrets,
     clock: Date.now,
@@ -130,7 +131,7 @@ function lazyEngine(config: Config, lake: Lake, context: CommandContext): LazyEn
   let opening: Promise<Engine> | null = null;
   return {
     open() {
-      opening ??= openEngine(config, lake, context).catch((error) => {
+      opening ??= openEngine(config, lake, { log: context.log, livesOn: true }).catch((error) => {
         opening = null;
         throw error;
       });

@@ -22,18 +22,22 @@ export type Engine = AsyncDisposable & {
 
 const MOST_MEMORY = 2 ** 30;
 
-/** The spool is what the statements of one command share, so its limit is DuckDB's too. Throws SPOOL_FULL. */
+/**
+ * The spool is what the statements of one command share, so its limit is DuckDB's too. `livesOn`: the process does not end with what it
+ * is opened for. Throws SPOOL_FULL.
+ */
 export async function openEngine(
   { spool: { path, limitBytes }, memoryBytes, memoryIsFixed }: Config,
   lake: Lake,
-  { log }: { log: Logger },
+  { log, livesOn = false }: { log: Logger; livesOn?: boolean },
 ): Promise<Engine> {
   const spool = await Spool.open({ path, limitBytes }, lake, log);
   let opened: Promise<Duck> | undefined;
   const open = async () => {
     // 40 MB of native code, which a command without a checkpoint to read does not need.
     const { Duck } = await import('../duckdb/duck.ts');
-    return Duck.open({ memoryBytes, threads: 1, tempFolder: spool.tempFolder, tempBytes: limitBytes });
+    const settings = { memoryBytes, threads: 1, tempFolder: spool.tempFolder, tempBytes: limitBytes };
+    return Duck.open({ ...settings, givesBack: livesOn });
   };
   const duck = () => {
     opened ??= open();

@@ -15,6 +15,15 @@ export type DuckSettings = {
   /** Where it may spill to; made when it does, removed when it is closed. */
   tempFolder: string;
   tempBytes: number;
+  /** Gives back to the system at once what a statement needed: for a process that lives on; it costs a command time. */
+  givesBack?: boolean;
+};
+
+// By default up to 128 MB wait in each thread's store for the next statement, and the process grows by what lies between them.
+const GIVING_BACK = {
+  allocator_background_threads: 'true',
+  allocator_flush_threshold: '1MB',
+  allocator_bulk_deallocation_flush_threshold: '1MB',
 };
 
 /** One in-memory database. Its owner closes it, and with it every connection. */
@@ -26,7 +35,7 @@ export class Duck implements AsyncDisposable {
     this.#instance = instance;
   }
 
-  static async open({ memoryBytes, threads, tempFolder, tempBytes }: DuckSettings): Promise<Duck> {
+  static async open({ memoryBytes, threads, tempFolder, tempBytes, givesBack }: DuckSettings): Promise<Duck> {
     const instance = await DuckDBInstance.create(':memory:', {
       memory_limit: `${Math.floor(memoryBytes / 1e6)}MB`,
       threads: String(threads),
@@ -35,8 +44,7 @@ export class Duck implements AsyncDisposable {
       // A missing extension would be fetched from the network in the middle of a run.
       autoinstall_known_extensions: 'false',
       autoload_known_extensions: 'false',
-      // What a statement needed goes back to the system soon after it, not when the next one comes.
-      allocator_background_threads: 'true',
+      ...(givesBack ? GIVING_BACK : {}),
     });
     return new Duck(instance);
   }
