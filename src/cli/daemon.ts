@@ -3,13 +3,14 @@
 import os from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 import type { Logger } from 'pino';
-import { type Engine, openEngine } from '../compact/open-engine.ts';
+import { openEngine } from '../compact/open-engine.ts';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { askAgainAfter } from '../daemon/backoff.ts';
 import { Board, type ShownError } from '../daemon/board.ts';
 import { type Clock, systemClock } from '../daemon/clock.ts';
 import { Daemon } from '../daemon/daemon.ts';
+import { type SharedEngine, sharedEngine } from '../daemon/shared-engine.ts';
 import type { Lake } from '../lake/lake.ts';
 import { openLake } from '../lake/open.ts';
 import { ERRORS, toTidemarkError } from '../model/error.ts';
@@ -43,14 +44,14 @@ export async function runDaemon(
   await using state = await stateWhenThere(config, context, clock);
   await using lake = await openLake(config.lake);
   await using source = openSource(config, context, state);
-  await using engine = lazyEngine(config, lake, context);
+  await using engine = sharedEngine(() => openEngine(config, lake, { log, livesOn: true }));
   const daemon = new Daemon({
     config,
     reload: () => loadConfig(context),
     source,
     state,
     lake,
-    engine: engine.open,
+    engine,
     smallEngine: () =>
       openEngine({ ...config, memoryBytes: SMALL_MEMORY, memoryIsFixed: true }, lake, { log, livesOn: true }),
     loads: {
@@ -83,7 +84,7 @@ type Opened = {
   state: StateStore;
   lake: Lake;
   source: ReturnType<typeof openSource>;
-  engine: LazyEngine;
+  engine: SharedEngine;
 };
 
 async function startPage(daemon: Daemon, board: Board, opened: Opened, context: CommandContext) {
@@ -122,27 +123,6 @@ async function stateWhenThere(config: Config, context: CommandContext, clock: Cl
       signal.throwIfAborted();
     }
   }
-}
-
-type LazyEngine = AsyncDisposable & { open: () => Promise<Engine>; opened: () => Promise<Engine | null> };
-
-/** Spool and DuckDB, once somebody needs them. */
-function lazyEngine(config: Config, lake: Lake, context: CommandContext): LazyEngine {
-  let opening: Promise<Engine> | null = null;
-  return {
-    open() {
-      opening ??= openEngine(config, lake, { log: context.log, livesOn: true }).catch((error) => {
-        opening = null;
-        throw error;
-      });
-      return opening;
-    },
-    // Of no use to whoever only asks how much lies there.
-    opened: async () => (await opening?.catch(() => null)) ?? null,
-    async [Symbol.asyncDispose]() {
-      await (await opening?.catch(() => null))?.[Symbol.asyncDispose]();
-    },
-  };
 }
 
 function shownError(error: unknown, secrets: readonly string[]): ShownError {

@@ -13,6 +13,8 @@ import type { Connections } from './work.ts';
 export type Engine = AsyncDisposable & {
   spool: Spool;
   duck: () => Promise<Duck>;
+  /** Closes DuckDB, if it is open; the next use opens it anew. Nobody may be using it. Never throws. */
+  renew: () => Promise<void>;
   /** Two connections: statements of one thread side by side are as fast as one statement of two threads, with half the memory. */
   connect: () => Promise<Connections>;
   /** Twice what DuckDB has, up to MOST_MEMORY; false when the configuration says how much it may have. */
@@ -49,16 +51,23 @@ export async function openEngine(
     return connected;
   };
   // A size that somebody chose is one that the machine may not have more than.
-  const grow = growingMemory(connect, { bytes: memoryBytes, most: memoryIsFixed ? memoryBytes : MOST_MEMORY });
+  const growing = () => growingMemory(connect, { bytes: memoryBytes, most: memoryIsFixed ? memoryBytes : MOST_MEMORY });
+  let grow = growing();
   const moreMemory = async () => {
     const bytes = await grow();
     if (bytes !== null)
       log.warn({ bytes }, 'rows are too wide for the memory that DuckDB has by default: it gets more');
     return bytes !== null;
   };
+  const renew = async () => {
+    const before = opened;
+    [opened, connected, grow] = [undefined, undefined, growing()];
+    await (await before?.catch(() => undefined))?.[Symbol.asyncDispose]();
+  };
   return {
     spool,
     duck,
+    renew,
     connect,
     moreMemory,
     checkpoints: duckCheckpoints({ duck, folder: spool.folder }),

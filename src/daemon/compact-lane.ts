@@ -14,7 +14,7 @@ import type { Figures, Lane, Tell } from './lane.ts';
 
 export type CompactLaneDeps = {
   /** With all the memory that DuckDB may have. */
-  deps: () => Promise<CompactDeps>;
+  alone: (work: (deps: CompactDeps) => Promise<void>) => Promise<void>;
   /** With a connection of its own, while nothing large is under way. */
   aside: (work: (deps: CompactDeps) => Promise<void>) => Promise<void>;
   /** With a DuckDB of its own that has little memory, while something large has all of the other's. */
@@ -65,7 +65,7 @@ export function compactLanes(lane: CompactLaneDeps): Lane[] {
   const runLarge = async (table: CompactSettings, tell: Tell, signal: AbortSignal) => {
     isBusy = true;
     try {
-      await compact(lane, await lane.deps(), table, tell, signal);
+      await lane.alone((deps) => compact(lane, deps, table, tell, signal));
     } finally {
       isBusy = false;
       large.delete(displayName(table.name));

@@ -20,6 +20,7 @@ import { lanesOf } from './lanes.ts';
 import { Loop } from './loop.ts';
 import { Sampler } from './sampler.ts';
 import { Services } from './services.ts';
+import type { SharedEngine } from './shared-engine.ts';
 import { Waiting } from './waiting.ts';
 import { Works } from './works.ts';
 
@@ -31,7 +32,7 @@ export type DaemonDeps = {
   state: StateStore;
   lake: Lake;
   /** Opened at its first use, and once. */
-  engine: () => Promise<Engine>;
+  engine: SharedEngine;
   /** One with little memory; who called it disposes of it. */
   smallEngine: () => Promise<Engine>;
   loads: Omit<LoadsDeps, 'log'>;

@@ -45,21 +45,21 @@ export function lanesOf(deps: DaemonDeps, { config, works, sampler, waiting, wai
       waits(table, rows, clock.now());
     },
   });
-  const small = createSmallConnections(async () => (await engine()).duck());
+  const small = createSmallConnections();
   const compacted = compactLanes({
     clock,
-    deps: async () => compactDeps(config(), await engine(), { state, lake, log }),
-    aside: async (work) => {
-      const opened = await engine();
-      await small.use((connect) =>
-        // To give DuckDB more memory is for large ones, which have all of it.
-        work({
-          ...compactDeps(config(), opened, { state, lake, log }),
-          connect,
-          moreMemory: async () => false,
-        }),
-      );
-    },
+    alone: (work) => engine.use((opened) => work(compactDeps(config(), opened, { state, lake, log }))),
+    aside: (work) =>
+      engine.use((opened) =>
+        small.use(opened.duck, (connect) =>
+          // To give DuckDB more memory is for large ones, which have all of it.
+          work({
+            ...compactDeps(config(), opened, { state, lake, log }),
+            connect,
+            moreMemory: async () => false,
+          }),
+        ),
+      ),
     beside: async (work) => {
       await using own = await smallEngine();
       await work(compactDeps(config(), own, { state, lake, log }));
@@ -90,9 +90,11 @@ export function lanesOf(deps: DaemonDeps, { config, works, sampler, waiting, wai
     },
   });
   const vacuumed = vacuumLane({
-    table: async (name) => {
+    use: async (name, work) => {
       const table = works.table(name);
-      return table && { lake, root: `staged/${table.folder}`, checkpoints: (await engine()).checkpoints };
+      if (!table) return false;
+      await engine.use(({ checkpoints }) => work({ lake, root: `staged/${table.folder}`, checkpoints }));
+      return true;
     },
     retentionMs: () => Math.max(config().defaults.retentionMs, 60 * MINUTE),
     clock: () => clock.now(),

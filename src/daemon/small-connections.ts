@@ -3,24 +3,32 @@
 import type { Duck, DuckConnection } from '../duckdb/duck.ts';
 
 export type SmallConnections = {
-  /** Runs `work` with a connection that nobody else has; there is none, and no DuckDB, before it is asked for. */
-  use<T>(work: (connect: () => Promise<readonly [DuckConnection]>) => Promise<T>): Promise<T>;
+  /** Runs `work` with a connection to `duck` that nobody else has; there is none, and no DuckDB, before it is asked for. */
+  use<T>(
+    duck: () => Promise<Duck>,
+    work: (connect: () => Promise<readonly [DuckConnection]>) => Promise<T>,
+  ): Promise<T>;
 };
 
-export function createSmallConnections(duck: () => Promise<Duck>): SmallConnections {
-  const idle: DuckConnection[] = [];
+export function createSmallConnections(): SmallConnections {
+  let idle: { database: Duck; connection: DuckConnection }[] = [];
   let opened = 0;
   return {
-    async use(work) {
-      let connection: Promise<DuckConnection> | undefined;
-      const open = async () => idle.pop() ?? (await duck()).connect(`small_${++opened}`);
+    async use(duck, work) {
+      let lent: Promise<(typeof idle)[number]> | undefined;
+      const open = async () => {
+        const database = await duck();
+        // Those of a database that was closed went with it.
+        idle = idle.filter((each) => each.database === database);
+        return idle.pop() ?? { database, connection: await database.connect(`small_${++opened}`) };
+      };
       try {
         return await work(async () => {
-          connection ??= open();
-          return [await connection];
+          lent ??= open();
+          return [(await lent).connection];
         });
       } finally {
-        const used = await connection?.catch(() => undefined);
+        const used = await lent?.catch(() => undefined);
         if (used) idle.push(used);
       }
     },

@@ -6,7 +6,8 @@ import type { Lane } from './lane.ts';
 import { NO_FIGURES } from './lane.ts';
 
 export type VacuumLaneDeps = {
-  table: (name: string) => Promise<DeltaTable | null>;
+  /** Works on the table; false: there is none of that name. */
+  use: (name: string, work: (table: DeltaTable) => Promise<void>) => Promise<boolean>;
   retentionMs: () => number;
   /** Milliseconds since 1970, and of a clock that never steps back. */
   clock: () => number;
@@ -23,15 +24,17 @@ export function vacuumLane(lane: VacuumLaneDeps): Lane {
     batches: () => 1,
     most: 1,
     async run([{ name, firedAt }], tell, signal) {
-      const table = await lane.table(name);
-      if (!table) return;
       if (firedAt !== null && (await lane.doneSince(name, firedAt, signal))) {
         tell.ended(name, { state: 'skipped' }, NO_FIGURES);
         return;
       }
       const began = lane.now();
       const order = { retentionMs: lane.retentionMs(), dryRun: false, now: lane.clock(), onFile() {} };
-      const found = await vacuum(table, order, signal);
+      let found: Awaited<ReturnType<typeof vacuum>> = null;
+      const known = await lane.use(name, async (table) => {
+        found = await vacuum(table, order, signal);
+      });
+      if (!known) return;
       await lane.done(name, signal);
       const { files, bytes, kept } = found ?? { files: 0, bytes: 0, kept: 0 };
       const figures = { ...NO_FIGURES, bytes, seconds: (lane.now() - began) / 1000, fields: { files, kept } };

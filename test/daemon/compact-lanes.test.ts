@@ -42,7 +42,7 @@ function lanesOf(some: Partial<CompactLaneDeps>) {
     ended: (name: string, outcome: Outcome) => void ended.push(`${name} ${outcome.state}`),
   };
   const [small, large] = compactLanes({
-    deps: async () => compactor.deps,
+    alone: (work) => work(compactor.deps),
     aside: (work) => work(compactor.deps),
     async beside(work) {
       await using own = await createCompactor(exporter, { memoryBytes: 64 * 2 ** 20 });
@@ -79,7 +79,7 @@ test('a table that was never compacted is for the lane of large ones; while it i
   await changed('passes');
   const paused = pausing(compactor.deps);
   const { small, large, tell, ended } = lanesOf({
-    deps: async () => paused.deps,
+    alone: (work) => work(paused.deps),
     aside: () => Promise.reject(new Error('all of the memory is in use')),
   });
   expect([small.takes!(due('long')), large.takes!(due('long'))]).toEqual([true, false]);
@@ -109,10 +109,14 @@ test('four small ones at the same moment, in one DuckDB, each with tables of its
     tempFolder: compactor.spool.tempFolder,
     tempBytes: 1e9,
   });
-  const connections = createSmallConnections(async () => duck);
+  const connections = createSmallConnections();
   const paused = pausing(compactor.deps);
   const { small, tell, ended } = lanesOf({
-    aside: (work) => connections.use((connect) => work({ ...paused.deps, connect })),
+    aside: (work) =>
+      connections.use(
+        async () => duck,
+        (connect) => work({ ...paused.deps, connect }),
+      ),
   });
   const running = tables.map((table) => small.run([due(table)], tell, never));
   while (paused.waiting() < tables.length) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -145,9 +149,13 @@ test('one whose rows are too wide for a part of the memory goes to the lane that
 test('with nothing to merge no DuckDB is opened', async () => {
   await changed('idle');
   await scene.compactor.compact('idle');
-  const connections = createSmallConnections(() => Promise.reject(new Error('it was opened')));
+  const connections = createSmallConnections();
   const { small, tell, ended } = lanesOf({
-    aside: (work) => connections.use((connect) => work({ ...scene.compactor.deps, connect })),
+    aside: (work) =>
+      connections.use(
+        () => Promise.reject(new Error('it was opened')),
+        (connect) => work({ ...scene.compactor.deps, connect }),
+      ),
   });
   await small.run([due('idle')], tell, never);
   expect(ended).toEqual(['public.idle nothing']);
