@@ -3,6 +3,7 @@
 import type pg from 'pg';
 import type { IdRange, Mark } from '../model/mark.ts';
 import { displayName, type TableSettings } from '../model/table.ts';
+import { addedUp } from '../model/unfit-counts.ts';
 import { type Blocks, copyChangedRows, type RowChoice } from '../postgres/changed-rows.ts';
 import { copyOut, type Flow } from '../postgres/copy-out.ts';
 import type { Snapshot } from '../postgres/snapshot.ts';
@@ -15,7 +16,6 @@ import { type GroupLimits, GroupReader, type RowGroup } from './group-reader.ts'
 import type { RawWriter } from './raw-writer.ts';
 import { piecesOf, readTogether, type Together } from './read-together.ts';
 import { RowChecks } from './row-checks.ts';
-import { addedUp } from './unfit-counts.ts';
 import type { TableWork } from './work.ts';
 
 /** At most so many row groups are encoded and uploaded at once, and one for each further reader; then the sockets wait. */

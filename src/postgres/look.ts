@@ -6,8 +6,9 @@
 import { sql } from 'kysely';
 import type pg from 'pg';
 import { seenHere } from '../model/history.ts';
-import { complement, parseRanges } from '../model/id-ranges.ts';
+import { complement } from '../model/id-ranges.ts';
 import type { History, IdRange, Mark, Micros } from '../model/mark.ts';
+import { ASKED_AT_ONCE, finishedAmong } from './finished-ids.ts';
 import { type HistoryAsks, historyColumns, parseHistory } from './history.ts';
 import { epochMicros, rowsOf } from './query.ts';
 
@@ -32,9 +33,6 @@ export type Look = Activity & {
 
 /** A mark at hand, whose ids need not be asked for again; `asks`: by what its history is compared. */
 export type Seen = { mark: Pick<Mark, 'seen' | 'history'> | null; asks: HistoryAsks };
-
-/** At most so many ids are asked one by one (50,000 take 14 ms); the rest stay open and are carried by their rows. */
-const ASK_AT_MOST = 2_000_000n;
 
 /**
  * `ours`: process ids of our own backends, this client's among them. `seen`: a mark at hand, whose seen ids are known to be finished.
@@ -93,7 +91,6 @@ export async function readActivity(client: pg.ClientBase, ours: number[]): Promi
   };
 }
 
-/** pg_xact_status, not pg_visible_in_snapshot: the latter calls subtransactions of an open transaction visible. */
 async function finishedIds(client: pg.ClientBase, { mark, asks }: Seen): Promise<Pick<Look, 'finished' | 'history'>> {
   const [{ xmin, xmax, ...told }] = await rowsOf(
     client,
@@ -106,22 +103,13 @@ async function finishedIds(client: pg.ClientBase, { mark, asks }: Seen): Promise
   const seen = seenHere(mark, history);
   const open = complement(seen, { from: BigInt(xmin), to: BigInt(xmax) });
   const asked: IdRange[] = [];
-  let budget = ASK_AT_MOST;
+  // The rest stay open and are carried by their rows.
+  let budget = ASKED_AT_ONCE;
   for (const range of open) {
     const to = range.to - range.from > budget ? range.from + budget : range.to;
     if (to > range.from) asked.push({ from: range.from, to });
     budget -= to - range.from;
   }
   const known = seen.filter((range) => range.to > BigInt(xmin));
-  if (asked.length === 0) return { finished: known, history };
-  const [{ finished }] = await rowsOf(
-    client,
-    sql<{ finished: string | null }>`
-      select pg_catalog.range_agg(pg_catalog.int8range(x, x + 1))::text as finished
-      from rows from (pg_catalog.unnest(${asked.map((r) => String(r.from))}::int8[]),
-        pg_catalog.unnest(${asked.map((r) => String(r.to - 1n))}::int8[])) r(a, b)
-      cross join lateral pg_catalog.generate_series(r.a, r.b) x
-      where pg_catalog.pg_xact_status(x::text::pg_catalog.xid8) is distinct from 'in progress'`,
-  );
-  return { finished: [...known, ...parseRanges(finished ?? '{}')], history };
+  return { finished: [...known, ...(await finishedAmong(client, asked))], history };
 }

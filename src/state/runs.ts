@@ -8,6 +8,7 @@ import { TidemarkError } from '../model/error.ts';
 import type { Micros } from '../model/mark.ts';
 import { type Prepared, type Repeats, rawPrefix, type UnfitCounts } from '../model/run.ts';
 import { displayName } from '../model/table.ts';
+import { addedUp } from '../model/unfit-counts.ts';
 import type { StateTx } from './database.ts';
 import { holdsLease, type Lease, leaseLost } from './leases.ts';
 import { instantText, markToJson } from './mark-json.ts';
@@ -135,13 +136,7 @@ async function addUnfit({ db }: StateTx, lease: Lease, run: bigint): Promise<Unf
     .where('source_table.id', '=', lease.tableId)
     .where('run.run', '=', String(run))
     .executeTakeFirstOrThrow();
-  const sum: UnfitCounts = { ...before };
-  for (const [column, counts] of Object.entries(added ?? {})) {
-    sum[column] = { ...sum[column] };
-    for (const [what, count] of Object.entries(counts) as ['null' | 'text', number][])
-      sum[column][what] = (sum[column][what] ?? 0) + count;
-  }
-  return sum;
+  return addedUp([before, added ?? {}]);
 }
 
 /** The state of the run once every step of it that is under way has ended, one whose connection was lost, too. */

@@ -4,18 +4,18 @@
  */
 
 import { TidemarkError } from '../../model/error.ts';
-import type { Mark } from '../../model/mark.ts';
-import type { Broken, RawFile, UnfitCounts, WrittenColumn } from '../../model/run.ts';
+import type { RawFile } from '../../model/run.ts';
 import { displayName } from '../../model/table.ts';
+import { addedUp } from '../../model/unfit-counts.ts';
 import { RowGroupEncoder } from '../../parquet/row-group.ts';
 import { parseInstant } from '../../postgres/render.ts';
 import { writtenColumns } from '../column-plan.ts';
 import { openWriter } from '../open-writer.ts';
 import { parquetColumns } from '../parquet-columns.ts';
 import type { PlannedRun, RawWriter } from '../raw-writer.ts';
+import type { ReadOutcome } from '../read-table.ts';
 import { discardRun } from '../recover.ts';
 import { mergeBroken } from '../row-checks.ts';
-import { addedUp } from '../unfit-counts.ts';
 import type { ExportDeps, TableWork } from '../work.ts';
 import { beginRun, goOn, type OpenRun } from './open-run.ts';
 import { readAll } from './read-all.ts';
@@ -24,18 +24,8 @@ import { TableChanged } from './read-chunk.ts';
 /** A table that is written anew again and again must not keep us for ever. */
 const MOST_STARTS = 3;
 
-export type ReadInChunks = {
-  planned: PlannedRun;
-  token: bigint;
-  files: RawFile[];
-  mark: Mark;
-  columns: WrittenColumn[];
-  rows: bigint;
-  lateRows: bigint;
-  unfit: UnfitCounts;
-  broken: Broken[];
-  changed?: undefined;
-};
+/** What was read, and the files that it is in by now. */
+export type ReadInChunks = Omit<ReadOutcome, 'writer'> & { planned: PlannedRun; token: bigint; files: RawFile[] };
 
 /**
  * Resolves once every chunk is uploaded; null: the table is not larger than a chunk. `opened` is told which run is open. If it

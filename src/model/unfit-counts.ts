@@ -1,6 +1,6 @@
-/** Counts of values without a place in the lake, from parts of a run. Pure. */
+/** Counts of values without a place in the lake, added up: of a run's parts, and of a table's runs. Pure. */
 
-import type { UnfitCounts } from '../model/run.ts';
+import type { UnfitCounts } from './run.ts';
 
 export function addedUp(parts: UnfitCounts[]): UnfitCounts {
   const sum: UnfitCounts = {};
