@@ -1,65 +1,15 @@
 /** Killed at every named step of an export in chunks: the next one goes on, reads no chunk again, and no version is lost or doubled. */
 
-import { readdir, readFile } from 'node:fs/promises';
-import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createDatabase, type TestDatabase } from '../support/postgres.ts';
-import { ROOT } from '../support/postgres-server.ts';
-import { type S3Server, startS3Server } from '../support/s3-server.ts';
-import {
-  bucketLake,
-  CHANGED,
-  CHUNKS,
-  change,
-  createLargeTable,
-  folderLake,
-  IN_CHUNKS,
-  ROWS,
-  type Scene,
-  scene,
-  type TestLake,
-} from './scene.ts';
+import { describe, expect, test } from 'vitest';
+import { CHANGED, CHUNKS, change, createLargeTable, IN_CHUNKS, ROWS, type Scene } from './scene.ts';
+import { type At, inPairs, placesIn, stage, stepsNamedIn } from './stage.ts';
 
-let db: TestDatabase;
-let server: S3Server;
-const lakes: TestLake[] = [];
-const struck = new Set<string>();
-
-beforeAll(async () => {
-  db = await createDatabase();
-  await db.query('create sequence version');
-  server = await startS3Server();
-});
-
-afterAll(async () => {
-  for (const lake of lakes) await lake[Symbol.asyncDispose]();
-  await server[Symbol.asyncDispose]();
-  await db[Symbol.asyncDispose]();
-});
-
-async function newScene(kind: string): Promise<{ on: Scene; lake: TestLake }> {
-  const lake = kind === 'folder' ? await folderLake() : bucketLake(server);
-  lakes.push(lake);
-  return { on: scene(db, lake, IN_CHUNKS), lake };
-}
-
-let tables = 0;
-async function newTable(): Promise<string> {
-  const table = `c${++tables}`;
-  await createLargeTable(db, table);
-  return table;
-}
-
-type At = { step: string; nth: number };
-
-async function dies(on: Scene, table: string, { step, nth }: At): Promise<void> {
-  await on.dies(table, step, nth);
-  struck.add(step);
-}
+const kept = stage(createLargeTable, IN_CHUNKS);
+const { newScene, newTable, dies, struck } = kept;
 
 /** Uploads of the chunks that are noted, by the chunk. */
 async function noted(table: string): Promise<Map<number, string[]>> {
-  const rows = await db.query<{ chunk: number; ids: string[] }>(
+  const rows = await kept.db.query<{ chunk: number; ids: string[] }>(
     `select chunk, array(select f->'upload'->>'id' from jsonb_array_elements(run_chunk.files) f) as ids
      from tidemark.run_chunk join tidemark.run using (run) join tidemark.source_table t on t.id = table_id
      where folder = $1 order by chunk`,
@@ -70,7 +20,7 @@ async function noted(table: string): Promise<Map<number, string[]>> {
 
 /** Uploads of the manifest. */
 async function manifest(table: string): Promise<string[]> {
-  const rows = await db.query<{ id: string }>(
+  const rows = await kept.db.query<{ id: string }>(
     `select upload->>'id' as id from tidemark.raw_file join tidemark.run using (run) join tidemark.source_table t on t.id = table_id
      where folder = $1`,
     [table],
@@ -89,28 +39,15 @@ async function goesOn(on: Scene, table: string): Promise<string[]> {
   return steps;
 }
 
-/** Two at a time: the machine waits for processes to start. */
-async function inPairs<T>(items: T[], work: (item: T) => Promise<void>): Promise<void> {
-  const queue = [...items];
-  const next = async () => {
-    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
-  };
-  await Promise.all([next(), next()]);
-}
-
 describe.each(['folder', 'bucket'])('lake in a %s', (kind) => {
   test('killed at each step, rows change, and the next one goes on', async () => {
     const { on } = await newScene(kind);
     const names: string[] = [];
     await on.run(await newTable(), async (name) => void names.push(name));
     expect(names.filter((name) => name === 'chunk-noted')).toHaveLength(CHUNKS);
-    const places = names.map((step, i) => ({
-      step,
-      nth: names.slice(0, i + 1).filter((name) => name === step).length,
-    }));
     const isLast = ({ step, nth }: At) => names.filter((name) => name === step).length === nth;
     // A bucket costs a process more: there only what is about chunks.
-    const cases = places.filter((at) =>
+    const cases = placesIn(names).filter((at) =>
       kind === 'folder' ? at.nth <= 2 || isLast(at) : isLast(at) && /chunk|uploaded|prepared/.test(at.step),
     );
     await inPairs(cases, async (at) => {
@@ -119,7 +56,7 @@ describe.each(['folder', 'bucket'])('lake in a %s', (kind) => {
       const before = await on.versions(table);
       const committed = ['prepared', 'file-completed', 'completed', 'committed'].includes(at.step);
       const done = (await noted(table)).size;
-      await change(db, table);
+      await change(kept.db, table);
       await goesOn(on, table);
       // The mark is from before the changes; so another run has them, unless the run itself began after them.
       const more = await on.run(table);
@@ -178,7 +115,7 @@ describe.each(['folder', 'bucket'])('lake in a %s', (kind) => {
     const table = await newTable();
     await dies(on, table, { step: 'chunk-noted', nth: 2 });
     const before = await noted(table);
-    await db.query(`vacuum full ${table}`);
+    await kept.db.query(`vacuum full ${table}`);
     const steps: string[] = [];
     await on.run(table, async (name) => void steps.push(name));
     for (const step of steps) struck.add(step === 'uploads-aborted' ? step : '');
@@ -218,11 +155,5 @@ describe.each(['folder', 'bucket'])('lake in a %s', (kind) => {
 });
 
 test('no step was left out', async () => {
-  const named = new Set<string>();
-  const folder = path.join(ROOT, 'src/export/chunks');
-  for (const name of await readdir(folder)) {
-    const source = await readFile(path.join(folder, name), 'utf8');
-    for (const [, step] of source.matchAll(/\bstep\('([a-z-]+)'\)/g)) named.add(step);
-  }
-  expect([...struck]).toEqual(expect.arrayContaining([...named]));
+  expect([...struck]).toEqual(expect.arrayContaining(await stepsNamedIn('src/export/chunks')));
 });
