@@ -158,6 +158,17 @@ function equalityOf(type: PgType, lake: LakeType): KeyEquality | null {
   return type.oid === NUMERIC ? 'number' : null;
 }
 
+/** The plan of a run. Throws what planColumns() throws, and SCHEMA_CHANGED. */
+export function checkedPlan(
+  table: SourceTable,
+  { settings, columns }: { settings: TableSettings; columns: WrittenColumn[] | null },
+  moneyScale: number,
+): ColumnPlan {
+  const plan = planColumns(table, settings, moneyScale);
+  checkSchemaChange(table, columns, plan);
+  return plan;
+}
+
 /** The columns as the run writes them, for the state store. */
 export function writtenColumns(plan: ColumnPlan): WrittenColumn[] {
   const places = new Map(plan.key.map((index, i) => [index, i + 1]));

@@ -11,7 +11,7 @@ import { leafChoices } from '../postgres/leaves.ts';
 import { openSnapshot, type Snapshot, stillRunning } from '../postgres/snapshot.ts';
 import { knownCount, requireCount, stepOf } from './check-count.ts';
 import { type Choice, chooseRows } from './choose-rows.ts';
-import { type ColumnPlan, checkSchemaChange, planColumns, writtenColumns } from './column-plan.ts';
+import { type ColumnPlan, checkedPlan, writtenColumns } from './column-plan.ts';
 import { copyRows } from './copy-rows.ts';
 import { nextMark } from './next-mark.ts';
 import type { RawWriter } from './raw-writer.ts';
@@ -42,19 +42,14 @@ export async function readTable(
   const { source } = deps;
   const previous = work.mark;
   const facts = await source.facts(signal);
-  const planOf = (table: SourceTable) => {
-    const plan = planColumns(table, work.settings, facts.moneyScale);
-    checkSchemaChange(table, work.columns, plan);
-    return plan;
-  };
   // Before a connection is taken: one on which something failed is closed, and a wrong configuration is no reason for that.
-  const expected = planOf(work.table);
+  const expected = checkedPlan(work.table, work, facts.moneyScale);
   return source.use(async (client) => {
     const look = await source.look(client, previous, deps.now(), signal);
     await deps.step('looked');
     const snapshot = await openSnapshot(client, work.table, source.statementTimeoutMs, facts.history);
     const table = await currentTable(deps, client, work, snapshot);
-    const plan = table === work.table ? expected : planOf(table);
+    const plan = table === work.table ? expected : checkedPlan(table, work, facts.moneyScale);
     const { leaves, history, at } = snapshot;
     const count = await countOf(client, table, plan);
     const choice = chooseRows({

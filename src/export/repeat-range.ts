@@ -11,7 +11,7 @@ import type { Cursor, CursorBounds } from '../postgres/changed-rows.ts';
 import type { SourceTable } from '../postgres/describe.ts';
 import { instantText } from '../postgres/render.ts';
 import { openSnapshot } from '../postgres/snapshot.ts';
-import { type ColumnPlan, checkSchemaChange, planColumns, writtenColumns } from './column-plan.ts';
+import { type ColumnPlan, checkedPlan, writtenColumns } from './column-plan.ts';
 import { copyRows } from './copy-rows.ts';
 import type { RawWriter } from './raw-writer.ts';
 import { currentTable, type Read, type ReadOutcome } from './read-table.ts';
@@ -32,8 +32,7 @@ export async function repeatRange(
   const mark = exportedBefore(work.table.name, work.mark);
   const facts = await source.facts(signal);
   const planOf = (table: SourceTable) => {
-    const plan = planColumns(table, work.settings, facts.moneyScale);
-    checkSchemaChange(table, work.columns, plan);
+    const plan = checkedPlan(table, work, facts.moneyScale);
     return { plan, between: cursorBounds(table.name, plan, range) };
   };
   const expected = planOf(work.table);

@@ -2,7 +2,6 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir, readFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,13 +12,13 @@ import { openLake } from '../../src/lake/open.ts';
 import type { StateStore } from '../../src/state/state-store.ts';
 import { type Compactor, createCompactor } from '../support/compactor.ts';
 import { createDatabase, type TestDatabase } from '../support/postgres.ts';
-import { ROOT } from '../support/postgres-server.ts';
 import { createRawRuns, type RawRuns } from '../support/raw-runs.ts';
 import { type S3Server, startS3Server } from '../support/s3-server.ts';
 import { ID_NAME, namesOf, rowsOf } from '../support/staged-scene.ts';
 import { never, openAt } from '../support/state.ts';
 import type { CompactOrder } from './run-compact.ts';
 import { bucketLake, folderLake, type TestLake } from './scene.ts';
+import { inPairs, stepsNamedIn } from './stage.ts';
 
 const CHILD = fileURLToPath(new URL('./run-compact.ts', import.meta.url));
 const DAY = 86_400_000;
@@ -160,14 +159,6 @@ function inTurn<T>(work: () => Promise<T>): Promise<T> {
   return done;
 }
 
-async function inPairs<T>(items: T[], work: (item: T) => Promise<void>): Promise<void> {
-  const queue = [...items];
-  const next = async () => {
-    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
-  };
-  await Promise.all([next(), next()]);
-}
-
 // A process costs a second: in a bucket only what differs there.
 describe.each([
   { kind: 'folder', cases: CASES },
@@ -214,11 +205,5 @@ describe.each([
 });
 
 test('no step was left out', async () => {
-  const named = new Set<string>();
-  for (const name of await readdir(path.join(ROOT, 'src/compact'))) {
-    if (!name.endsWith('.ts')) continue;
-    const source = await readFile(path.join(ROOT, 'src/compact', name), 'utf8');
-    for (const [, step] of source.matchAll(/\bstep\('([a-z-]+)'\)/g)) named.add(step);
-  }
-  expect([...struck].sort()).toEqual([...named].sort());
+  expect([...struck].sort()).toEqual((await stepsNamedIn('src/compact')).sort());
 });

@@ -9,7 +9,7 @@ import { openSnapshot } from '../../postgres/snapshot.ts';
 import { estimatedBytes, tableBlocks } from '../../postgres/table-blocks.ts';
 import { stepOf } from '../check-count.ts';
 import { chooseRows } from '../choose-rows.ts';
-import { type ColumnPlan, checkSchemaChange, planColumns, writtenColumns } from '../column-plan.ts';
+import { type ColumnPlan, checkedPlan, writtenColumns } from '../column-plan.ts';
 import { nextMark } from '../next-mark.ts';
 import { countOf, currentTable } from '../read-table.ts';
 import type { ExportDeps, TableWork } from '../work.ts';
@@ -42,8 +42,7 @@ export async function planChunked(
       await client.query('commit');
       return null;
     }
-    const plan = planColumns(table, settings, facts.moneyScale);
-    checkSchemaChange(table, work.columns, plan);
+    const plan = checkedPlan(table, work, facts.moneyScale);
     const count = await countOf(client, table, plan);
     await client.query('commit');
     const hasCursor = plan.cursor !== null;
