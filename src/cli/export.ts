@@ -66,15 +66,19 @@ export async function runExport(options: ExportOptions, context: CommandContext)
  * that are meant. A source that is its own state store, and away, is said to be the source.
  */
 async function openStateFor(config: Config, options: ExportOptions, context: CommandContext): Promise<StateStore> {
-  try {
-    return await openStateOf(config, context, 'never');
-  } catch (error) {
-    if (!config.state.isSource && !isMissing(error)) throw error;
-    context.signal.throwIfAborted();
+  // Its connection is counted nowhere, for there is no state store: it is gone before another process may have one.
+  const lookAtSource = async () => {
     await using source = openSource(config, context, null);
     await wantedTables(config, source, options, context.signal);
+  };
+  try {
+    return await openStateOf(config, context, 'if-needed', lookAtSource);
+  } catch (error) {
+    context.signal.throwIfAborted();
+    if (config.state.isSource && error instanceof TidemarkError && error.code.startsWith('STATE_'))
+      await lookAtSource();
+    throw error;
   }
-  return openStateOf(config, context, 'if-needed');
 }
 
 /**

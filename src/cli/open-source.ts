@@ -54,13 +54,15 @@ export function holderOf(): string {
   return `${os.hostname()} pid ${process.pid}`;
 }
 
-/** The state store, brought up to date when that is needed. */
+/** The state store, brought up to date when that is wanted and, if it is given, `checkBefore` succeeds. */
 export function openStateOf(
   config: Config,
   context: CommandContext,
   migrate: 'if-needed' | 'never',
+  checkBefore?: () => Promise<void>,
 ): Promise<StateStore> {
-  return openState({ ...config.state, maxConnections: 1, migrate, env: context.env }, context.log, context.signal);
+  const options = { ...config.state, maxConnections: 1, migrate, checkBefore, env: context.env };
+  return openState(options, context.log, context.signal);
 }
 
 /** The tables that are meant: all that are configured, or those named by --table. Throws SOURCE_*, TABLE_*, RELATION_KIND, FOLDER_CLASH. */

@@ -13,18 +13,34 @@ export type Migrated = { schema: string; from: number; to: number; applied: stri
 /** Others may be migrating: their lock is waited for. */
 const LIMITS: Limits = { lockMs: 60_000, statementMs: 60_000 };
 
-/** Resolves once the schema is at this program's version. Throws STATE_NEWER, STATE_GRANT. */
-export async function migrateState(database: StateDatabase, signal: AbortSignal): Promise<Migrated> {
-  return database.transact('migrate', (tx) => migrate(tx, database), signal, LIMITS);
+/** How long a check before the first change may take; the transaction is idle meanwhile. In milliseconds. */
+const CHECK_MS = 120_000;
+
+/**
+ * Resolves once the schema is at this program's version. `check`: what must succeed before anything is changed; one process
+ * at a time is there. Throws STATE_NEWER, STATE_GRANT, and what `check` throws.
+ */
+export async function migrateState(
+  database: StateDatabase,
+  signal: AbortSignal,
+  check: () => Promise<void> = async () => {},
+): Promise<Migrated> {
+  return database.transact('migrate', (tx) => migrate(tx, database, check), signal, LIMITS);
 }
 
-async function migrate(tx: StateTx, database: StateDatabase): Promise<Migrated> {
+async function migrate(tx: StateTx, database: StateDatabase, check: () => Promise<void>): Promise<Migrated> {
   const { db, schema } = tx;
   // Of the transaction, not of the session: behind a pooler a session's lock is left with a stranger.
   await sql`select pg_advisory_xact_lock(hashtextextended(${`tidemark migrate ${schema}`}, 0))`.execute(db);
   const { schemaThere, version: from } = await lookUp(tx);
   refuseNewer(from, schema);
   const todo = MIGRATIONS.filter(({ version }) => version > from);
+  if (todo.length > 0) {
+    await sql`select pg_catalog.set_config('idle_in_transaction_session_timeout', ${`${CHECK_MS}ms`}, true)`.execute(
+      db,
+    );
+    await check();
+  }
   try {
     // Not `if not exists`: that asks for the right to create schemas even when there is nothing to create.
     if (!schemaThere) await sql`create schema ${sql.id(schema)}`.execute(db);

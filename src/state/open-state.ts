@@ -16,16 +16,20 @@ export type StateOptions = Omit<ConnectOptions, 'role'> & {
   maxConnections: number;
   /** Whether a missing or older state store is brought up to date. */
   migrate: 'if-needed' | 'never';
+  /** What must succeed before a missing or older one is touched; other processes that would do that wait meanwhile. */
+  checkBefore?: () => Promise<void>;
 };
 
-/** Throws STATE_NOT_MIGRATED, STATE_NEWER, STATE_GRANT, STATE_READ_ONLY and what connect throws. */
+type StateAt = Omit<StateOptions, 'migrate' | 'checkBefore'>;
+
+/** Throws STATE_NOT_MIGRATED, STATE_NEWER, STATE_GRANT, STATE_READ_ONLY and what connect and the check throw. */
 export async function openState(options: StateOptions, log: Logger, signal: AbortSignal): Promise<StateStore> {
   const database = openDatabase(options, log);
   try {
     const found = await look(database, signal);
     if (found.version === VERSION) return new StateStore(found.id!, database);
     if (options.migrate === 'never') throw notMigrated(found.version, options.schema);
-    const { from, to, schema } = await migrateState(database, signal);
+    const { from, to, schema } = await migrateState(database, signal, options.checkBefore);
     if (from !== to) log.info({ schema, from, to }, from === 0 ? 'state store created' : 'state store upgraded');
     return new StateStore((await look(database, signal)).id!, database);
   } catch (error) {
@@ -35,16 +39,12 @@ export async function openState(options: StateOptions, log: Logger, signal: Abor
 }
 
 /** Creates or upgrades the state store, and closes it. */
-export async function migrateOnly(
-  options: Omit<StateOptions, 'migrate'>,
-  log: Logger,
-  signal: AbortSignal,
-): Promise<Migrated> {
+export async function migrateOnly(options: StateAt, log: Logger, signal: AbortSignal): Promise<Migrated> {
   await using database = openDatabase(options, log);
   return await migrateState(database, signal);
 }
 
-function openDatabase(options: Omit<StateOptions, 'migrate'>, log: Logger): StateDatabase {
+function openDatabase(options: StateAt, log: Logger): StateDatabase {
   // Not the caller's signal: after it, leases are still to be given back.
   const never = new AbortController().signal;
   const open = () => connect({ ...options, role: 'state' }, never);

@@ -20,6 +20,8 @@ export function connectionLost(error: unknown): boolean {
 
 /** Repeating the transaction may succeed. Sound for every transaction of the state store: each can be repeated. */
 export function worthRepeating(error: unknown): boolean {
+  // What another database answered in the middle of it.
+  if (error instanceof TidemarkError && error.code !== 'STATE_UNREACHABLE') return false;
   const { code } = (error ?? {}) as Failure;
   // Serialization failure and deadlock: Postgres chose this transaction to give way.
   if (code === '40001' || code === '40P01') return true;

@@ -68,6 +68,23 @@ test('three processes at once open no more connections than one may, and export 
   expect(await counted()).toBe(0);
 });
 
+test('who finds no state store looks at the source alone, and nobody has a connection meanwhile', async () => {
+  await state.query('drop schema tidemark cascade');
+  // The look at the source asks the catalog what belongs to an extension.
+  await scene.db.query('begin; lock table pg_catalog.pg_depend in access exclusive mode');
+  const processes = await Promise.all([1, 2].map(() => scene.start(['export', '--table', 't0'], config(1), env())));
+  // Not by the session of the lock: a transaction sees pg_stat_activity as it was at its first look.
+  const waits = ({ name }: { name: string }, event: string) =>
+    state.query(`select from pg_stat_activity where datname = '${name}' and wait_event = '${event}'`);
+  while ((await waits(scene.db, 'relation')).length === 0 || (await waits(state, 'advisory')).length === 0)
+    await sleep(20);
+  const ended = Promise.all(processes.map((each) => each.ended));
+  expect(await waits(scene.db, 'relation')).toHaveLength(1);
+  await scene.db.query('rollback');
+  expect(await mostSeen(ended)).toBe(1);
+  expect((await ended).map(({ code }) => code)).toEqual([0, 0]);
+});
+
 test('with the state store in the source each process has one connection to that besides, and one of all reads', async () => {
   for (const name of names) await scene.db.query(`insert into ${name} values (51)`);
   const whole = { source: { url: '$'.concat('{DATABASE_URL}'), connections: 2 } };
