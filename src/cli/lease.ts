@@ -5,14 +5,14 @@ import { TidemarkError } from '../model/error.ts';
 import { formatSeconds, formatTable, toSecond } from '../model/format.ts';
 import { displayName } from '../model/table.ts';
 import type { HeldLease } from '../state/held-leases.ts';
-import type { RunKind } from '../state/schema.ts';
+import type { LeaseKind } from '../state/run-kinds.ts';
 import type { StateStore } from '../state/state-store.ts';
 import type { CommandContext } from './context.ts';
 import { errorParts, errorText, exitCodeOf } from './error-output.ts';
 import { namedTables } from './named-tables.ts';
 import { openStateOf } from './open-source.ts';
 
-export type LeaseOptions = { release?: string[]; kind?: RunKind; force?: boolean };
+export type LeaseOptions = { release?: string[]; kind?: LeaseKind; force?: boolean };
 
 /** Exit code 0; 4 when a lease is not released because its holder lives. Throws STATE_*, USAGE, TABLE_UNKNOWN, TABLE_AMBIGUOUS. */
 export async function runLease(options: LeaseOptions, context: CommandContext): Promise<number> {
@@ -34,7 +34,7 @@ export async function runLease(options: LeaseOptions, context: CommandContext): 
 async function takeAway(
   state: StateStore,
   names: string[],
-  kind: RunKind | null,
+  kind: LeaseKind | null,
   force: boolean,
   { out, signal, log, secrets }: CommandContext,
 ): Promise<number> {

@@ -4,8 +4,9 @@ import { sql } from 'kysely';
 import type { TidemarkError } from '../model/error.ts';
 import type { StateTx } from './database.ts';
 import { holdsLease, type Lease, leaseLost } from './leases.ts';
+import { ownRuns } from './run-kinds.ts';
 import { stateOf, wrongState } from './runs.ts';
-import type { RunError } from './schema.ts';
+import type { RunError, RunKind } from './schema.ts';
 import { now, tableIn } from './sql.ts';
 
 /** Closed runs without files that are kept of each table, for people who look for what went wrong. */
@@ -23,8 +24,9 @@ export async function noteFailure({ db }: StateTx, lease: Lease, run: bigint, er
     .where('run', '=', String(run))
     .where('table_id', '=', lease.tableId)
     .where('state', 'in', ['planned', 'prepared'])
+    .returning('kind')
     .executeTakeFirst();
-  if (noted.numUpdatedRows > 0n) await pointAt(db, lease, run);
+  if (noted) await pointAt(db, noted.kind, lease, run);
 }
 
 /** Writes down a run that failed before it was planned. */
@@ -33,7 +35,7 @@ export async function insertFailure(tx: StateTx, lease: Lease, run: bigint, erro
     .insertInto('run')
     .values({
       run,
-      kind: lease.kind,
+      kind: ownRuns(lease),
       table_id: lease.tableId,
       state: 'failed',
       token: lease.token,
@@ -44,12 +46,14 @@ export async function insertFailure(tx: StateTx, lease: Lease, run: bigint, erro
     // There already: the connection was lost after the commit of the first attempt.
     .onConflict((conflict) => conflict.column('run').doNothing())
     .execute();
-  await pointAt(tx.db, lease, run);
+  await pointAt(tx.db, ownRuns(lease), lease, run);
   await prune(tx, lease);
 }
 
 // Each kind has its own: a failed compaction must not look like a failed export, nor be cleared by one that succeeds.
-async function pointAt(db: StateTx['db'], { kind, tableId }: Lease, run: bigint): Promise<void> {
+async function pointAt(db: StateTx['db'], kind: RunKind, { tableId }: Lease, run: bigint): Promise<void> {
+  // The next export would clear it.
+  if (kind === 'reconcile') return;
   if (kind === 'export') {
     await db.updateTable('source_table').set({ failed_run: run }).where('id', '=', tableId).execute();
     return;
@@ -86,7 +90,7 @@ async function prune({ db, schema }: StateTx, lease: Lease): Promise<void> {
   const run = tableIn(schema, 'run');
   await sql`
     delete from ${run} where run in (
-      select run from ${run} where table_id = ${lease.tableId} and kind = ${lease.kind} and state in ('failed', 'abandoned')
+      select run from ${run} where table_id = ${lease.tableId} and kind = ${ownRuns(lease)} and state in ('failed', 'abandoned')
       order by run desc offset ${KEPT})`.execute(db);
 }
 

@@ -3,14 +3,14 @@
 import { sql } from 'kysely';
 import type { TableName } from '../model/table.ts';
 import type { StateTx } from './database.ts';
-import type { RunKind } from './schema.ts';
+import type { LeaseKind } from './run-kinds.ts';
 import { instant, now, tableIn } from './sql.ts';
 
 /** Instants are ISO 8601, UTC. `expired`: nobody has renewed it in time, and whoever comes next gets it. */
 export type HeldLease = {
   table: TableName;
   folder: string;
-  kind: RunKind;
+  kind: LeaseKind;
   holder: string;
   since: string;
   expiresAt: string;
@@ -35,7 +35,7 @@ export async function heldLeases({ db, schema }: StateTx): Promise<HeldLease[]> 
 export async function takeAway(
   { db, schema }: StateTx,
   folders: string[],
-  kind: RunKind | null,
+  kind: LeaseKind | null,
   force: boolean,
 ): Promise<(HeldLease & { released: boolean })[]> {
   const query = sql<LeaseRow & { released: boolean }>`

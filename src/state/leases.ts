@@ -10,17 +10,19 @@ import type { Run, WrittenColumn } from '../model/run.ts';
 import { displayName, type TableName } from '../model/table.ts';
 import type { StateTx } from './database.ts';
 import { type MarkJson, markFromJson } from './mark-json.ts';
-import type { RunKind } from './schema.ts';
+import type { LeaseKind } from './run-kinds.ts';
 import { instant, later, next, now, tableIn } from './sql.ts';
 import { unfinishedRuns } from './unfinished.ts';
 
 export type Lease = {
-  kind: RunKind;
+  kind: LeaseKind;
   table: TableName;
   folder: string;
   /** Of the table's row in the state store. */
   tableId: number;
   token: bigint;
+  /** What the holder's own runs are, where that is not what the lease is called. */
+  runs?: 'reconcile';
 };
 
 export type Acquired = {
@@ -43,7 +45,7 @@ export type Held = { state: 'held'; holder: string } & (
 export type Wanted = { name: TableName; folder: string };
 
 /** What one acquire() is: the same in each of its repeats. */
-export type Claim = { kind: RunKind; holder: string; id: string; ttlMs: number };
+export type Claim = { kind: LeaseKind; holder: string; id: string; ttlMs: number };
 
 /** Takes what is free of `wanted`, in the order of `wanted`. Throws FOLDER_CLASH when a folder is another table's. */
 export async function acquireLeases(tx: StateTx, wanted: Wanted[], claim: Claim): Promise<(Acquired | Held)[]> {
@@ -86,7 +88,7 @@ type LockedRow = {
 };
 
 // In the order of their ids: two processes that want the same tables in different orders would deadlock.
-async function lockRows({ db, schema }: StateTx, wanted: Wanted[], kind: RunKind): Promise<LockedRow[]> {
+async function lockRows({ db, schema }: StateTx, wanted: Wanted[], kind: LeaseKind): Promise<LockedRow[]> {
   const query = sql<LockedRow>`
     select w.folder as wanted, t.id, t.schema_name, t.table_name, t.folder, l.holder,
            ${instant('l.expires_at')} as expires_at, t.paused_by, ${instant('t.paused_at')} as paused_at
@@ -110,7 +112,7 @@ export async function createTables({ db, schema }: StateTx, wanted: Wanted[]): P
     on conflict do nothing`.execute(db);
 }
 
-async function createLeases({ db, schema }: StateTx, wanted: Wanted[], kind: RunKind): Promise<void> {
+async function createLeases({ db, schema }: StateTx, wanted: Wanted[], kind: LeaseKind): Promise<void> {
   const folders = wanted.map(({ folder }) => folder);
   await sql`
     insert into ${tableIn(schema, 'lease')} (table_id, kind)

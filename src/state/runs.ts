@@ -12,6 +12,7 @@ import { addedUp } from '../model/unfit-counts.ts';
 import type { StateTx } from './database.ts';
 import { holdsLease, type Lease, leaseLost } from './leases.ts';
 import { instantText, markToJson } from './mark-json.ts';
+import { ownRuns, runsUnder } from './run-kinds.ts';
 import type { RunState } from './schema.ts';
 import { next, now, tableIn } from './sql.ts';
 
@@ -41,7 +42,7 @@ export async function planRun(tx: StateTx, lease: Lease, run: bigint, plan: Plan
     .insertInto('run')
     .values({
       run,
-      kind: lease.kind,
+      kind: ownRuns(lease),
       table_id: lease.tableId,
       state: 'planned',
       token: lease.token,
@@ -63,7 +64,7 @@ async function refuseSecond({ db }: StateTx, lease: Lease, run: bigint): Promise
     .selectFrom('run')
     .select('run')
     .where('table_id', '=', lease.tableId)
-    .where('kind', '=', lease.kind)
+    .where('kind', 'in', runsUnder(lease.kind))
     .where('state', 'in', ['planned', 'prepared'])
     .where('run', '!=', String(run))
     .executeTakeFirst();
@@ -112,12 +113,16 @@ export async function commitRun(tx: StateTx, lease: Lease, run: bigint): Promise
   if (!holds) throw leaseLost(lease);
   if (state !== 'prepared') throw wrongState(lease, run, state, 'committed');
   const unfit = await addUnfit(tx, lease, run);
+  // A reconciliation says nothing of what is new in the source: for status and schedules the last export is another one.
   await sql`
     update ${tableIn(tx.schema, 'source_table')} t
-    set mark = r.next_mark, columns = r.next_columns, mark_run = r.run, unfit = ${JSON.stringify(unfit)}::jsonb,
+    set mark = case when r.kind = 'export' then r.next_mark else t.mark end,
+        columns = case when r.kind = 'export' then r.next_columns else t.columns end,
+        mark_run = case when r.kind = 'export' then r.run else t.mark_run end,
+        unfit = ${JSON.stringify(unfit)}::jsonb,
         raw_files = t.raw_files + r.files, raw_bytes = t.raw_bytes + r.bytes, raw_rows = t.raw_rows + r.rows,
-        last_checked_at = case when r.repeats is null then ${now} else t.last_checked_at end,
-        failed_run = case when r.repeats is null then null else t.failed_run end
+        last_checked_at = case when r.kind = 'export' and r.repeats is null then ${now} else t.last_checked_at end,
+        failed_run = case when r.kind = 'export' and r.repeats is null then null else t.failed_run end
     from ${tableIn(tx.schema, 'run')} r
     where r.run = ${run} and t.id = r.table_id`.execute(tx.db);
   await tx.db
@@ -153,7 +158,7 @@ export async function stateOf({ db }: StateTx, lease: Lease, run: bigint): Promi
     .select('state')
     .where('run', '=', String(run))
     .where('table_id', '=', lease.tableId)
-    .where('kind', '=', lease.kind)
+    .where('kind', 'in', runsUnder(lease.kind))
     .executeTakeFirst();
   if (row) return row.state;
   throw new TidemarkError('INTERNAL', `there is no run ${run}`, { table: displayName(lease.table) });

@@ -12,9 +12,10 @@ import type {
   WrittenColumn,
 } from '../model/run.ts';
 import type { MarkJson } from './mark-json.ts';
+import type { LeaseKind } from './run-kinds.ts';
 
 /** What a run does. */
-export type RunKind = 'export' | 'compact';
+export type RunKind = 'export' | 'compact' | 'reconcile';
 
 export type RunState = 'planned' | 'prepared' | 'committed' | 'failed' | 'abandoned';
 
@@ -108,7 +109,7 @@ export type StateTables = {
   };
   lease: {
     table_id: number;
-    kind: RunKind;
+    kind: LeaseKind;
     holder: string | null;
     token: Bigint | null;
     claim: string | null;

@@ -84,9 +84,9 @@ export async function stagedStatus(
     from ${tableIn(schema, 'staged_table')} s
     join ${tableIn(schema, 'source_table')} t on t.id = s.table_id
     left join lateral (
-      -- A run that repeats a range is younger than what it leaves out.
+      -- A run that repeats a range, or brings deleted rows alone, is younger than what it leaves out.
       select snapshot_at from ${run}
-      where table_id = s.table_id and state = 'committed' and run <= s.through_run and repeats is null
+      where table_id = s.table_id and state = 'committed' and run <= s.through_run and repeats is null and kind = 'export'
       order by run desc limit 1) r on true
     left join ${run} f on f.run = s.failed_run
     left join ${tableIn(schema, 'lease')} h on h.table_id = s.table_id and h.kind = 'compact'

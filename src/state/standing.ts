@@ -63,7 +63,7 @@ function heldBy({ holder, expires_at, paused_by, paused_at }: Row): Held | null 
 function isResting(schema: string) {
   return sql<boolean>`(t.paused_at is null and (l.holder is null or l.expires_at <= ${now})
     and not exists (select from ${tableIn(schema, 'run')} r
-      where r.table_id = t.id and r.kind = 'export' and r.state in ('planned', 'prepared')))`;
+      where r.table_id = t.id and r.kind in ('export', 'reconcile') and r.state in ('planned', 'prepared')))`;
 }
 
 /**

@@ -24,8 +24,9 @@ import {
 import { knownTables, type Paused, pauseTables, type Resumed, resumeTables } from './pauses.ts';
 import { type RawFileOfRun, type RawTable, rawFiles, rawTable } from './raw-files.ts';
 import { type RawRun, rawRuns, type Until } from './raw-runs.ts';
+import type { LeaseKind } from './run-kinds.ts';
 import { commitRun, nextRun, type Plan, planRun, prepareRun, settledState } from './runs.ts';
-import type { RunKind, RunState } from './schema.ts';
+import type { RunState } from './schema.ts';
 import { giveSlots, renewSlots, type SlotClaim, type SlotHolder, takeSlot } from './source-slots.ts';
 import { type Staged, type StagedStatus, type StagedWork, saveStaged, stagedStatus } from './staged.ts';
 import { moveMarks, type Rest, readStanding, type Standing } from './standing.ts';
@@ -50,7 +51,7 @@ export class StateStore implements AsyncDisposable {
    * written down. `holder` is for people: host and process. Throws FOLDER_CLASH, and then took none.
    */
   async acquire(
-    kind: RunKind,
+    kind: LeaseKind,
     tables: Wanted[],
     holder: string,
     ttlMs: number,
@@ -245,7 +246,7 @@ export class StateStore implements AsyncDisposable {
   /** Takes the folders' leases from their holders, living ones only with `force`; returns all that were held before. */
   async takeAway(
     folders: string[],
-    kind: RunKind | null,
+    kind: LeaseKind | null,
     force: boolean,
     signal: AbortSignal,
   ): Promise<(HeldLease & { released: boolean })[]> {

@@ -5,10 +5,10 @@ import type { RawFile, Run } from '../model/run.ts';
 import { notedChunks } from './chunks.ts';
 import type { StateTx } from './database.ts';
 import { markFromJson } from './mark-json.ts';
-import type { RunKind } from './schema.ts';
+import { type LeaseKind, runsUnder } from './run-kinds.ts';
 
-/** The open runs of the tables, by table. */
-export async function unfinishedRuns({ db }: StateTx, kind: RunKind, tables: number[]): Promise<Map<number, Run[]>> {
+/** The open runs under leases of the kind, by table. */
+export async function unfinishedRuns({ db }: StateTx, kind: LeaseKind, tables: number[]): Promise<Map<number, Run[]>> {
   const rows = await db
     .selectFrom('run')
     .select([
@@ -26,7 +26,7 @@ export async function unfinishedRuns({ db }: StateTx, kind: RunKind, tables: num
       'chunk_plan',
     ])
     .where(sql<boolean>`table_id = any(${tables}::int[])`)
-    .where('kind', '=', kind)
+    .where('kind', 'in', runsUnder(kind))
     .where('state', 'in', ['planned', 'prepared'])
     .execute();
   const files = await filesOf(

@@ -7,7 +7,7 @@ import { rawKey } from '../../src/model/run.ts';
 import type { Acquired, Held, Lease } from '../../src/state/leases.ts';
 import { openState, type StateOptions } from '../../src/state/open-state.ts';
 import type { Plan } from '../../src/state/runs.ts';
-import type { RunKind } from '../../src/state/schema.ts';
+import type { LeaseKind } from '../../src/state/run-kinds.ts';
 import type { StateStore } from '../../src/state/state-store.ts';
 
 export const silent = pino({ level: 'silent' });
@@ -29,7 +29,7 @@ export async function take(
   folder: string,
   holder = 'one',
   ttlMs = MINUTE,
-  kind: RunKind = 'export',
+  kind: LeaseKind = 'export',
 ): Promise<Acquired> {
   const [got] = await store.acquire(kind, wanted(folder), holder, ttlMs, never);
   if (got.state !== 'acquired') throw new Error(`${folder} is held by ${got.holder}`);
