@@ -90,8 +90,6 @@ export type Config = {
   schedule: TableSchedule & {
     timezone: string;
     load: string;
-    /** Null: not asked for. */
-    reconcile: string | null;
   };
   /** Of the daemon's status page. `port` 0: any that is free. `token` null: none is set. */
   status: { host: string; port: number; token: string | null };

@@ -129,7 +129,7 @@ function expectationsOf({ columns, not_null, accepted, on_break }: NonNullable<T
 function scheduleOf(said: TableEntry[]): Pick<TableSettings, 'schedule'> {
   const all = said.flatMap(({ schedule }) => (schedule ? [defined(schedule)] : []));
   if (all.length === 0) return {};
-  const { reconcile: _, compact_after, ...schedule }: TableScheduleEntry = Object.assign({}, ...all);
+  const { compact_after, ...schedule }: TableScheduleEntry = Object.assign({}, ...all);
   return { schedule: { ...schedule, ...(compact_after && { compactAfter: compactAfterOf(compact_after) }) } };
 }
 

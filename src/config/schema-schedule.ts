@@ -14,16 +14,13 @@ const ofTables = {
     .optional()
     .describe('When a compaction follows an export without waiting; default: rows: 100000.'),
   vacuum: schedule().optional().describe('Of vacuums; default: 0 4 * * 0.'),
+  reconcile: schedule().optional().describe('Of reconciliations, which find deleted rows; default: off.'),
 };
 
 export const schedules = keys({
   timezone: timezone().optional().describe('Of the expressions; default: UTC.'),
   ...ofTables,
-  reconcile: schedule().optional().describe('Of reconciliations; this version makes none.'),
   load: schedule().optional().describe('Of loads; default: * * * * *.'),
 });
 
-export const tableSchedules = keys({
-  ...ofTables,
-  reconcile: schedule().optional().describe('As in schedule, for this table.'),
-});
+export const tableSchedules = keys(ofTables);

@@ -89,7 +89,8 @@ function scheduleOf({ schedule = {} }: ParsedConfig): Config['schedule'] {
         : COMPACT_AFTER,
     load: schedule.load ?? '* * * * *',
     vacuum: schedule.vacuum ?? '0 4 * * 0',
-    reconcile: schedule.reconcile ?? null,
+    // It reads every key of the table: nobody wants that unasked.
+    reconcile: schedule.reconcile ?? 'off',
   };
 }
 

@@ -3,7 +3,7 @@
  * and `/api/status` read it. Invariant: bounded, and free of secrets; times are milliseconds since 1970.
  */
 
-export type WorkKind = 'export' | 'compact' | 'load' | 'vacuum';
+export type WorkKind = 'export' | 'compact' | 'load' | 'vacuum' | 'reconcile';
 
 /** `name`: the table as displayName() writes it, or the load's name. */
 export type Work = { kind: WorkKind; name: string };
@@ -31,13 +31,21 @@ export type Ended = Work & {
   bytes: number;
   seconds: number;
   error: ShownError | null;
+  /** Why there was nothing to do. */
+  reason?: string;
 };
 
 /** A server that cannot be reached. */
 export type Away = { since: number; error: ShownError };
 
-/** Once a minute: the greatest and the median lag of all tables, and what was exported in that minute. */
-export type Sample = { at: number; maxLagSeconds: number; medianLagSeconds: number; rows: number; bytes: number };
+/** Once a minute: the greatest and the median lag of all tables (null: not known), and what was exported in that minute. */
+export type Sample = {
+  at: number;
+  maxLagSeconds: number | null;
+  medianLagSeconds: number | null;
+  rows: number;
+  bytes: number;
+};
 
 export type BoardEvent =
   | { event: 'changed'; work: Work }
@@ -122,6 +130,11 @@ export class Board {
     this.#samples.push(sample);
     if (this.#samples.length > KEEP_SAMPLES) this.#samples = this.#samples.slice(-KEEP_SAMPLES);
     this.#tell({ event: 'sample', sample });
+  }
+
+  /** Samples of the time before this process, the oldest first. */
+  recall(samples: readonly Sample[]): void {
+    this.#samples = [...samples, ...this.#samples].slice(-KEEP_SAMPLES);
   }
 
   /** Who does what is asked for; the daemon's loop. */

@@ -14,11 +14,13 @@ import type { Figures, Lane, Tell } from './lane.ts';
 
 export type CompactLaneDeps = {
   /** With all the memory that DuckDB may have. */
-  alone: (work: (deps: CompactDeps) => Promise<void>) => Promise<void>;
+  alone: (work: (deps: CompactDeps) => Promise<void>, signal: AbortSignal) => Promise<void>;
   /** With a connection of its own, while nothing large is under way. */
   aside: (work: (deps: CompactDeps) => Promise<void>) => Promise<void>;
   /** With a DuckDB of its own that has little memory, while something large has all of the other's. */
   beside: (work: (deps: CompactDeps) => Promise<void>) => Promise<void>;
+  /** Whether something else has all the memory that DuckDB may have. */
+  isTaken: () => boolean;
   /** Bytes of raw files that wait for the table; null: it was never compacted. */
   waitingBytes: (table: CompactSettings, signal: AbortSignal) => Promise<bigint | null>;
   holder: string;
@@ -38,7 +40,8 @@ export function compactLanes(lane: CompactLaneDeps): Lane[] {
   const common = { kind: 'compact', needs: ['state', 'lake'], most: 1 } as const;
   /** Known to be large until it was done. */
   const large = new Set<string>();
-  let isBusy = false;
+  let isLarge = false;
+  const isBusy = () => isLarge || lane.isTaken();
   const room = createRoom(SMALL_AT_ONCE, SMALL_BYTES);
   const besideRoom = createRoom(1, SMALL_BYTES);
 
@@ -55,19 +58,19 @@ export function compactLanes(lane: CompactLaneDeps): Lane[] {
         else tell.ended(name, outcome, figures);
       },
     };
-    const leave = await (isBusy ? besideRoom : room).take(Number(bytes), signal);
+    const leave = await (isBusy() ? besideRoom : room).take(Number(bytes), signal);
     try {
-      await (isBusy ? lane.beside : lane.aside)((deps) => compact(lane, deps, table, told, signal));
+      await (isBusy() ? lane.beside : lane.aside)((deps) => compact(lane, deps, table, told, signal));
     } finally {
       leave();
     }
   };
   const runLarge = async (table: CompactSettings, tell: Tell, signal: AbortSignal) => {
-    isBusy = true;
+    isLarge = true;
     try {
-      await lane.alone((deps) => compact(lane, deps, table, tell, signal));
+      await lane.alone((deps) => compact(lane, deps, table, tell, signal), signal);
     } finally {
-      isBusy = false;
+      isLarge = false;
       large.delete(displayName(table.name));
     }
   };

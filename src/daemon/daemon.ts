@@ -18,7 +18,7 @@ import type { Board, ShownError } from './board.ts';
 import type { Clock } from './clock.ts';
 import { lanesOf } from './lanes.ts';
 import { Loop } from './loop.ts';
-import { Sampler } from './sampler.ts';
+import { pastSamples, Sampler } from './sampler.ts';
 import { Services } from './services.ts';
 import type { SharedEngine } from './shared-engine.ts';
 import { Waiting } from './waiting.ts';
@@ -47,6 +47,7 @@ export type DaemonDeps = {
 };
 
 const MINUTE = 60_000;
+const DAY = 86_400_000;
 
 export class Daemon {
   readonly #deps: DaemonDeps;
@@ -94,8 +95,11 @@ export class Daemon {
     const onAbort = () => this.#stop.abort(signal.reason);
     signal.addEventListener('abort', onAbort, { once: true });
     if (signal.aborted) onAbort();
-    this.#noReconcile();
-    await Promise.all([this.#loop.run(this.#stop.signal), this.#keepUp(this.#stop.signal)]);
+    await Promise.all([
+      this.#loop.run(this.#stop.signal),
+      this.#keepUp(this.#stop.signal),
+      this.#recall(this.#stop.signal),
+    ]);
     await this.#services.ended();
     this.#deps.board.answer(() => 'unknown');
     signal.removeEventListener('abort', onAbort);
@@ -118,7 +122,6 @@ export class Daemon {
       return;
     }
     log.info('configuration reloaded');
-    this.#noReconcile();
     this.#again.resolve();
   }
 
@@ -162,15 +165,18 @@ export class Daemon {
     if (!signal.aborted) this.#sampler.sample();
   }
 
+  /** The charts go on where those of the process before ended. */
+  async #recall(signal: AbortSignal): Promise<void> {
+    const { state, board, clock, log } = this.#deps;
+    try {
+      board.recall(pastSamples(await state.exportedMinutes(DAY, signal), clock.now()));
+    } catch (error) {
+      if (!signal.aborted) log.debug({ err: error }, 'the charts begin anew');
+    }
+  }
+
   #back(): void {
     this.#again.resolve();
     this.#loop.wake();
-  }
-
-  #noReconcile(): void {
-    const { reconcile } = this.#config.schedule;
-    if (reconcile !== null && reconcile !== 'off') {
-      this.#deps.log.info('schedule.reconcile: this version does not reconcile; deleted rows are not found');
-    }
   }
 }

@@ -16,6 +16,8 @@ export type ExportLaneDeps = {
   holder: string;
   leaseMs: () => number;
   table: (name: string) => TableSettings | null;
+  /** Whether this process works on the table in another way, which needs its lease. */
+  isTaken: (name: string) => boolean;
   /** Rows of a table were committed. */
   exported: (table: TableSettings, result: TableResult) => void;
 };
@@ -27,6 +29,7 @@ export function exportLane(lane: ExportLaneDeps): Lane {
     // Each batch may be held up by one huge table, which lends its reader to others between its chunks.
     batches: () => lane.readers + 1,
     most: 1_000,
+    takes: ({ name }) => !lane.isTaken(name),
     async run(works, tell, signal) {
       const left = new Set(works.map(({ name }) => name));
       const told: Tell = {

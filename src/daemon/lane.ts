@@ -11,6 +11,8 @@ export type Figures = {
   lateRows: number;
   bytes: number;
   seconds: number;
+  /** Why there was nothing to do, for who asked for it. */
+  reason?: string;
   /** What the log says besides. */
   fields?: Record<string, unknown>;
 };

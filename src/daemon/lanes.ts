@@ -4,15 +4,18 @@ import { compactDeps, compactSettings } from '../compact/compact-deps.ts';
 import type { Config } from '../config/config.ts';
 import { exportDeps } from '../export/export-deps.ts';
 import type { TableSettings } from '../model/table.ts';
+import { reconcileTables } from '../reconcile/reconcile-tables.ts';
 import { compactLanes } from './compact-lane.ts';
 import type { DaemonDeps } from './daemon.ts';
 import { exportLane } from './export-lane.ts';
 import type { Lane } from './lane.ts';
 import { loadLane } from './load-lane.ts';
+import { reconcileLane } from './reconcile-lane.ts';
 import type { Sampler } from './sampler.ts';
 import { createSmallConnections } from './small-connections.ts';
 import { vacuumLane } from './vacuum-lane.ts';
 import type { Waiting } from './waiting.ts';
+import { wholeEngine } from './whole-engine.ts';
 import type { Works } from './works.ts';
 
 const MINUTE = 60_000;
@@ -30,13 +33,17 @@ type LaneTools = {
 export function lanesOf(deps: DaemonDeps, { config, works, sampler, waiting, waits }: LaneTools): Lane[] {
   const { source, state, lake, log, clock, readers, holder, loads, engine, smallEngine, board, shown } = deps;
   const leaseMs = () => config().defaults.leaseMs;
+  const fromSource = exportDeps({ source, state, lake, log });
+  const whole = wholeEngine(engine);
+  let reconciling: string | null = null;
   const exported = exportLane({
-    deps: exportDeps({ source, state, lake, log }),
+    deps: fromSource,
     clock,
     readers,
     holder,
     leaseMs,
     table: (name) => works.table(name),
+    isTaken: (name) => name === reconciling,
     exported: (table, { rows, files }) => {
       sampler.add(
         Number(rows),
@@ -48,7 +55,8 @@ export function lanesOf(deps: DaemonDeps, { config, works, sampler, waiting, wai
   const small = createSmallConnections();
   const compacted = compactLanes({
     clock,
-    alone: (work) => engine.use((opened) => work(compactDeps(config(), opened, { state, lake, log }))),
+    alone: (work, signal) => whole.use((opened) => work(compactDeps(config(), opened, { state, lake, log })), signal),
+    isTaken: () => reconciling !== null,
     aside: (work) =>
       engine.use((opened) =>
         small.use(opened.duck, (connect) =>
@@ -102,5 +110,25 @@ export function lanesOf(deps: DaemonDeps, { config, works, sampler, waiting, wai
     doneSince: async (name, firedAt, signal) => ((await state.lastWork('vacuum', signal)).get(name) ?? 0) >= firedAt,
     done: (name, signal) => state.noteWork('vacuum', [name], signal),
   });
-  return [exported, ...compacted, loaded, vacuumed];
+  const reconciled = reconcileLane({
+    reconcile: (table, begun, signal) =>
+      whole.use(async (opened) => {
+        begun();
+        const both = { export: fromSource, compact: compactDeps(config(), opened, { state, lake, log }) };
+        const request = { tables: [table], acceptDeletes: false, dryRun: false, holder, leaseMs: leaseMs() };
+        const [done] = await reconcileTables(both, request, () => {}, signal);
+        signal.throwIfAborted();
+        return done;
+      }, signal),
+    table: (name) => works.table(name),
+    isExporting: (name) => board.work({ kind: 'export', name })?.running != null,
+    at: (name) => {
+      reconciling = name;
+    },
+    wrote: (table, rows) => waits(table, rows, clock.now()),
+    holder,
+    clock,
+    doneSince: async (name, firedAt, signal) => ((await state.lastWork('reconcile', signal)).get(name) ?? 0) >= firedAt,
+  });
+  return [exported, ...compacted, loaded, vacuumed, reconciled];
 }

@@ -5,7 +5,7 @@ import type { Failing, Outcome } from './agenda.ts';
 import type { Work } from './board.ts';
 import type { Figures } from './lane.ts';
 
-const DONE = { export: 'exported', compact: 'compacted', load: 'loaded', vacuum: 'vacuumed' };
+const DONE = { export: 'exported', compact: 'compacted', load: 'loaded', vacuum: 'vacuumed', reconcile: 'reconciled' };
 
 export function logEnded(
   log: Logger,

@@ -119,7 +119,7 @@ export class Works {
 
   #planKinds(names: Map<string, TableSettings>, seeds: Seeds | null): void {
     const now = this.#deps.clock.now();
-    const of = (kind: 'export' | 'compact' | 'vacuum', last: (name: string) => number | null) =>
+    const of = (kind: 'export' | 'compact' | 'vacuum' | 'reconcile', last: (name: string) => number | null) =>
       [...names].map(([name, table]) => ({
         name,
         schedule: this.#schedule(kind, this.scheduleOf(table)[kind], name),
@@ -138,6 +138,11 @@ export class Works {
     this.#plan(
       'vacuum',
       of('vacuum', (name) => seeds?.vacuum.get(name) ?? now),
+      now,
+    );
+    this.#plan(
+      'reconcile',
+      of('reconcile', (name) => seeds?.reconcile.get(name) ?? now),
       now,
     );
   }
@@ -197,7 +202,22 @@ export class Works {
     // Counted from now on: whoever first starts a daemon does not want all of it looked through at once.
     const never = added.filter((name) => !vacuum.has(name));
     if (never.length > 0) await state.noteWork('vacuum', never, signal);
-    return { compact, vacuum, waiting };
+    return { compact, vacuum, reconcile: await this.#reconciled(added, names, signal), waiting };
+  }
+
+  /** When tables were last reconciled, or from when on their schedule counts. */
+  async #reconciled(
+    added: string[],
+    names: Map<string, TableSettings>,
+    signal: AbortSignal,
+  ): Promise<Map<string, number>> {
+    const { state } = this.#deps;
+    const wanted = added.filter((name) => this.scheduleOf(names.get(name)!).reconcile !== 'off');
+    if (wanted.length === 0) return new Map();
+    const [done, from] = [await state.lastWork('reconcile', signal), await state.lastWork('reconcile_from', signal)];
+    const never = wanted.filter((name) => !done.has(name) && !from.has(name));
+    if (never.length > 0) await state.noteWork('reconcile_from', never, signal);
+    return new Map([...from, ...done]);
   }
 }
 
@@ -205,5 +225,6 @@ export class Works {
 type Seeds = {
   compact: Map<string, number | null>;
   vacuum: Map<string, number>;
+  reconcile: Map<string, number>;
   waiting: Map<string, { rows: bigint; since: number }>;
 };

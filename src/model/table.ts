@@ -24,6 +24,7 @@ export type TableSchedule = {
   compact: string;
   compactAfter: { rows: number | null; ms: number | null };
   vacuum: string;
+  reconcile: string;
 };
 
 /** One table's settings after patterns and defaults were applied; sizes in bytes, times in milliseconds. */

@@ -22,6 +22,9 @@ export async function lastExports({ db, schema }: StateTx): Promise<LastExport[]
   }));
 }
 
+/** `reconcile_from`: not done yet; from then on its schedule counts. */
+export type NotedWork = 'vacuum' | 'load' | 'reconcile' | 'reconcile_from';
+
 /** Milliseconds since 1970 by name; what a daemon has not done yet is missing. */
 export async function lastWork({ db, schema }: StateTx, kind: string): Promise<Map<string, number>> {
   const query = sql<{ name: string; at: number }>`
@@ -36,4 +39,18 @@ export async function noteWork({ db, schema }: StateTx, kind: string, names: rea
     insert into ${tableIn(schema, 'daemon_work')} (kind, name, ended_at)
     select ${kind}, name, ${now} from unnest(${names}::text[]) as name order by name
     on conflict (kind, name) do update set ended_at = excluded.ended_at`.execute(db);
+}
+
+/** What was exported in a minute: `at` is its beginning, in milliseconds since 1970 of the state database's clock. */
+export type ExportedMinute = { at: number; rows: number; bytes: number };
+
+/** By all processes, in the order of time; minutes without a committed run are missing. */
+export async function exportedMinutes({ db, schema }: StateTx, sinceMs: number): Promise<ExportedMinute[]> {
+  const query = sql<ExportedMinute>`
+    select extract(epoch from date_trunc('minute', finished_at))::float8 * 1000 as at,
+      sum(rows)::float8 as rows, sum(bytes)::float8 as bytes
+    from ${tableIn(schema, 'run')}
+    where kind = 'export' and state = 'committed' and finished_at > ${now} - make_interval(secs => ${sinceMs / 1000})
+    group by 1 order by 1`;
+  return (await query.execute(db)).rows;
 }

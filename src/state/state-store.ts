@@ -7,7 +7,15 @@ import { randomUUID } from 'node:crypto';
 import type { Mark } from '../model/mark.ts';
 import type { ChunkedRun, NotedChunk, Prepared } from '../model/run.ts';
 import { anyNoted, closeChunks, forgetChunks, noteChunk, planChunks } from './chunks.ts';
-import { type LastExport, lastExports, lastWork, noteWork } from './daemon-work.ts';
+import {
+  type ExportedMinute,
+  exportedMinutes,
+  type LastExport,
+  lastExports,
+  lastWork,
+  type NotedWork,
+  noteWork,
+} from './daemon-work.ts';
 import type { StateDatabase } from './database.ts';
 import { type Exported, exportedTables } from './exported.ts';
 import { abandonRun, type Failure, insertFailure, noteFailure } from './failures.ts';
@@ -24,9 +32,8 @@ import {
 import { knownTables, type Paused, pauseTables, type Resumed, resumeTables } from './pauses.ts';
 import { type RawFileOfRun, type RawTable, rawFiles, rawTable } from './raw-files.ts';
 import { type RawRun, rawRuns, type Until } from './raw-runs.ts';
-import type { LeaseKind } from './run-kinds.ts';
 import { commitRun, nextRun, type Plan, planRun, prepareRun, settledState } from './runs.ts';
-import type { RunState } from './schema.ts';
+import type { RunKind, RunState } from './schema.ts';
 import { giveSlots, renewSlots, type SlotClaim, type SlotHolder, takeSlot } from './source-slots.ts';
 import { type Staged, type StagedStatus, type StagedWork, saveStaged, stagedStatus } from './staged.ts';
 import { moveMarks, type Rest, readStanding, type Standing } from './standing.ts';
@@ -51,7 +58,7 @@ export class StateStore implements AsyncDisposable {
    * written down. `holder` is for people: host and process. Throws FOLDER_CLASH, and then took none.
    */
   async acquire(
-    kind: LeaseKind,
+    kind: RunKind,
     tables: Wanted[],
     holder: string,
     ttlMs: number,
@@ -246,7 +253,7 @@ export class StateStore implements AsyncDisposable {
   /** Takes the folders' leases from their holders, living ones only with `force`; returns all that were held before. */
   async takeAway(
     folders: string[],
-    kind: LeaseKind | null,
+    kind: RunKind | null,
     force: boolean,
     signal: AbortSignal,
   ): Promise<(HeldLease & { released: boolean })[]> {
@@ -258,13 +265,18 @@ export class StateStore implements AsyncDisposable {
     return this.#database.transact('read when tables were exported', lastExports, signal);
   }
 
+  /** What was exported in each minute of the last `ms`, for a daemon's charts. */
+  async exportedMinutes(ms: number, signal: AbortSignal): Promise<ExportedMinute[]> {
+    return this.#database.transact('read what was exported', (tx) => exportedMinutes(tx, ms), signal);
+  }
+
   /** When a daemon last did work of a kind for which nothing else tells, by name: milliseconds since 1970. */
-  async lastWork(kind: 'vacuum' | 'load', signal: AbortSignal): Promise<Map<string, number>> {
+  async lastWork(kind: NotedWork, signal: AbortSignal): Promise<Map<string, number>> {
     return this.#database.transact('read what was done', (tx) => lastWork(tx, kind), signal);
   }
 
   /** Notes that such work was done just now. */
-  async noteWork(kind: 'vacuum' | 'load', names: readonly string[], signal: AbortSignal): Promise<void> {
+  async noteWork(kind: NotedWork, names: readonly string[], signal: AbortSignal): Promise<void> {
     return this.#database.transact('note what was done', (tx) => noteWork(tx, kind, names), signal);
   }
 

@@ -3,7 +3,8 @@
 import { sql } from 'kysely';
 import type { Mark } from '../model/mark.ts';
 import { type Broken, keyOf, type Repeats, type UnfitCounts, type WrittenColumn } from '../model/run.ts';
-import type { TableName } from '../model/table.ts';
+import { displayName, type TableName } from '../model/table.ts';
+import { lastWork } from './daemon-work.ts';
 import type { StateTx } from './database.ts';
 import type { Lease } from './leases.ts';
 import { markFromJson, markToJson } from './mark-json.ts';
@@ -82,6 +83,8 @@ export type TableStatus = {
   keyed: boolean | null;
   /** Null: no compaction has worked on it. */
   staged: StagedStatus | null;
+  /** When a reconciliation of it was last done; null: never. */
+  reconciledAt: string | null;
 };
 
 /** Every table that an export has met, by schema and name. */
@@ -89,6 +92,7 @@ export async function tableStatus(tx: StateTx): Promise<TableStatus[]> {
   const { db } = tx;
   const staged = await stagedStatus(tx, null);
   const chunks = await openChunks(tx);
+  const reconciled = await lastWork(tx, 'reconcile');
   const rows = await db
     .selectFrom('source_table as t')
     .leftJoin('run as r', 'r.run', 't.mark_run')
@@ -172,7 +176,13 @@ export async function tableStatus(tx: StateTx): Promise<TableStatus[]> {
     repeats: row.repeats,
     keyed: row.columns && keyOf(row.columns).length > 0,
     staged: staged.get(row.folder) ?? null,
+    reconciledAt: reconciledAt(reconciled, { schema: row.schema_name, table: row.table_name }),
   }));
+}
+
+function reconciledAt(all: ReadonlyMap<string, number>, name: TableName): string | null {
+  const at = all.get(displayName(name));
+  return at === undefined ? null : new Date(at).toISOString();
 }
 
 /** By the table's row. */

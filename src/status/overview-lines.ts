@@ -36,7 +36,7 @@ export function tableLine(
   const staged = status?.staged ?? null;
   const lease = status?.lease;
   const heldBy = lease && !lease.expired && lease.holder !== holder ? lease.holder : null;
-  const late = each.some((work) => overdue(work, now));
+  const late = each.some((work) => work.kind !== 'reconcile' && overdue(work, now)) && !isReconciled(running);
   const warnings = status === null ? [] : warningsOf(status, now);
   const paused = status?.paused ? { by: status.paused.by, at: Date.parse(status.paused.at) } : null;
   return {
@@ -67,6 +67,7 @@ export function tableLine(
     running,
     nextAt,
     nextCompactAt: works?.get('compact')?.nextAt ?? null,
+    nextReconcileAt: works?.get('reconcile')?.nextAt ?? null,
   };
 }
 
@@ -96,6 +97,11 @@ function failingOf({ kind, trouble }: WorkState): Failing[] {
 
 function runningOf({ kind, running }: WorkState): Running[] {
   return running === null ? [] : [{ kind, since: running.since, rows: running.rows }];
+}
+
+/** It holds the table's export up, as it should; and others wait for their turn after it, some for an hour. */
+function isReconciled(running: Running[]): boolean {
+  return running.some(({ kind }) => kind === 'reconcile');
 }
 
 function overdue({ running, nextAt, trouble }: WorkState, now: number): boolean {

@@ -42,9 +42,10 @@ export type TableLine = {
   chunks: { run: string; done: number; of: number } | null;
   staged: { version: bigint | null; waitingRows: bigint; waitingSince: number | null } | null;
   running: Running[];
-  /** The export's and the compaction's. */
+  /** The export's, the compaction's and the reconciliation's. */
   nextAt: number | null;
   nextCompactAt: number | null;
+  nextReconcileAt: number | null;
 };
 
 export type LoadLine = {

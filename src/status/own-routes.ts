@@ -61,7 +61,7 @@ export function ownRoutes(
       .slice(0, ENDED);
     return page(c, tablePage({ line, status, details, ended, sample, ...seen(c) }));
   });
-  app.post('/tables/:folder/:kind{export|compact}', async (c) => {
+  app.post('/tables/:folder/:kind{export|compact|reconcile}', async (c) => {
     const found = await findTable(c.req.param('folder'));
     if (typeof found === 'string') return noTable(c, found);
     const kind = c.req.param('kind') as WorkKind;

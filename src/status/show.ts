@@ -42,6 +42,7 @@ const KIND_WORDS = {
   compact: { now: 'compacting', fails: 'compaction fails' },
   load: { now: 'loading', fails: 'load fails' },
   vacuum: { now: 'vacuuming', fails: 'vacuum fails' },
+  reconcile: { now: 'reconciling', fails: 'reconciliation fails' },
 } as const;
 
 export const RANK_WORDS: Record<Rank, string> = {

@@ -44,6 +44,7 @@ ${line.failing.map((each) => failingBox(each, now))}
 ${actions(page.doing, [
   { action: `${path}/export`, label: fails(line, 'export') ? 'Retry export' : 'Export now' },
   { action: `${path}/compact`, label: fails(line, 'compact') ? 'Retry compaction' : 'Compact now' },
+  { action: `${path}/reconcile`, label: fails(line, 'reconcile') ? 'Retry reconciliation' : 'Reconcile now' },
 ])}
 </div>
 ${said(page.doing)}

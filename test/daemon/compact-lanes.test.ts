@@ -59,6 +59,7 @@ function lanesOf(some: Partial<CompactLaneDeps>) {
       return { name: { schema: 'public', table: folder }, folder, merge: 'rewrite', keyIsPrimary: true };
     },
     taken() {},
+    isTaken: () => false,
     clock: systemClock,
     ...some,
   });

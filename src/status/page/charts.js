@@ -3,6 +3,7 @@
   const DAY = 86400;
   const places = { lag: document.getElementById('chart-lag'), rows: document.getElementById('chart-rows') };
   if (!places.lag || !window.uPlot) return;
+  const since = document.getElementById('lag-since');
 
   const seconds = (s) =>
     s < 100
@@ -92,6 +93,12 @@
         line('busy', { fill: color('line'), paths: uPlot.paths.stepped({ align: -1 }) }),
       ]),
     ];
+    const known = samples.find(({ max_lag_seconds: lag }) => lag !== null);
+    since.hidden = known === undefined || known === samples[0];
+    if (!since.hidden) {
+      const start = new Date(known.at).toISOString().slice(11, 16);
+      since.textContent = `Lag is known since the daemon started, at ${start} UTC.`;
+    }
     const worst = Math.max(...samples.map(series.lag[0]));
     places.lag.setAttribute(
       'aria-label',

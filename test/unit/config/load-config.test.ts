@@ -53,7 +53,7 @@ test('defaults', () => {
       compactAfter: { rows: 100_000, ms: null },
       load: '* * * * *',
       vacuum: '0 4 * * 0',
-      reconcile: null,
+      reconcile: 'off',
     },
   });
 });

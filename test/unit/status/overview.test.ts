@@ -25,6 +25,7 @@ function table(name: string, more: Partial<TableStatus> = {}): TableStatus {
     repeats: null,
     keyed: true,
     staged: null,
+    reconciledAt: null,
     ...more,
   };
 }
