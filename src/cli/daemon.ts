@@ -13,7 +13,7 @@ import { Daemon } from '../daemon/daemon.ts';
 import { type SharedEngine, sharedEngine } from '../daemon/shared-engine.ts';
 import type { Lake } from '../lake/lake.ts';
 import { openLake } from '../lake/open.ts';
-import { ERRORS, toTidemarkError } from '../model/error.ts';
+import { ERRORS, messageWithPlace, toTidemarkError } from '../model/error.ts';
 import type { StateStore } from '../state/state-store.ts';
 import type { CommandContext } from './context.ts';
 import { errorParts } from './error-output.ts';
@@ -126,6 +126,6 @@ async function stateWhenThere(config: Config, context: CommandContext, clock: Cl
 }
 
 function shownError(error: unknown, secrets: readonly string[]): ShownError {
-  const { code, message, hint } = errorParts(toTidemarkError(error), secrets);
-  return { code, message, hint };
+  const parts = errorParts(toTidemarkError(error), secrets);
+  return { code: parts.code, message: messageWithPlace(parts), hint: parts.hint };
 }

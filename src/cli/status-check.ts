@@ -1,8 +1,9 @@
 /** What is wrong with the tables, and how to mend it: for `status --check`. Pure. */
 
-import type { TidemarkError } from '../model/error.ts';
+import { messageWithPlace, type TidemarkError } from '../model/error.ts';
 import { formatCount, formatSeconds } from '../model/format.ts';
 import { displayName, type TableName } from '../model/table.ts';
+import type { RunError } from '../state/schema.ts';
 import type { TableStatus } from '../state/tables.ts';
 import { staleness, staleRemedy, waitingMs } from '../status/staged-health.ts';
 import { lagSeconds } from '../status/status-json.ts';
@@ -69,8 +70,8 @@ function behind(lag: number, maxLagMs: number): string {
   return `${formatSeconds(lag)} behind, which is more than ${formatSeconds(maxLagMs / 1000)}`;
 }
 
-function errorLine({ code, message }: { code: string; message: string }): string {
-  return `${code}: ${message.replaceAll(/\s*\n\s*/g, ' ')}`;
+function errorLine(error: RunError): string {
+  return `${error.code}: ${messageWithPlace(error).replaceAll(/\s*\n\s*/g, ' ')}`;
 }
 
 function atWork(status: TableStatus | undefined): string | null {

@@ -1,5 +1,6 @@
 /** What `tidemark status` says of staged tables. Pure. */
 
+import { messageWithPlace } from '../model/error.ts';
 import { formatBytes, formatCount, formatSeconds, formatTable, toSecond } from '../model/format.ts';
 import { displayName } from '../model/table.ts';
 import type { StagedStatus } from '../state/staged.ts';
@@ -47,7 +48,7 @@ export function stagedProblems(tables: TableStatus[], now: number): string[] {
       ...(failure
         ? [
             '',
-            `${name} was not compacted at ${toSecond(failure.failedAt)}: ${failure.error.code}: ${failure.error.message}`,
+            `${name} was not compacted at ${toSecond(failure.failedAt)}: ${failure.error.code}: ${messageWithPlace(failure.error)}`,
           ]
         : []),
       ...(hint ? [`  hint: ${hint}`] : []),

@@ -2,7 +2,7 @@
 
 import { loadConfig } from '../config/load-config.ts';
 import { candidates, splitNames } from '../config/table-pattern.ts';
-import { TidemarkError } from '../model/error.ts';
+import { messageWithPlace, TidemarkError } from '../model/error.ts';
 import { formatBytes, formatCount, formatSeconds, formatTable, toSecond } from '../model/format.ts';
 import { displayName } from '../model/table.ts';
 import type { TableStatus } from '../state/tables.ts';
@@ -88,7 +88,7 @@ function print(tables: TableStatus[], now: number, { out }: CommandContext): voi
     if (!failure) continue;
     out.line();
     out.line(
-      `${displayName(table)} failed at ${toSecond(failure.failedAt)}: ${failure.error.code}: ${failure.error.message}`,
+      `${displayName(table)} failed at ${toSecond(failure.failedAt)}: ${failure.error.code}: ${messageWithPlace(failure.error)}`,
     );
     if (failure.error.hint) out.line(`  hint: ${failure.error.hint}`);
   }

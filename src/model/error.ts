@@ -99,6 +99,20 @@ export class TidemarkError extends Error {
   }
 }
 
+/** The message with where it happened, `… (column v, key id=1)`; who shows it says of which table. */
+export function messageWithPlace({
+  message,
+  column,
+  key,
+}: {
+  message: string;
+  column?: string | null;
+  key?: string | null;
+}): string {
+  const place = [column && `column ${column}`, key && `key ${key}`].filter(Boolean);
+  return place.length === 0 ? message : `${message} (${place.join(', ')})`;
+}
+
 /** Anything thrown; what is not ours is a defect of ours. */
 export function toTidemarkError(error: unknown): TidemarkError {
   if (error instanceof TidemarkError) return error;

@@ -1,6 +1,8 @@
 /** What the first page says of one table, and of one load. Pure. */
 
 import type { ShownError, WorkKind, WorkState } from '../daemon/board.ts';
+import { messageWithPlace } from '../model/error.ts';
+import type { RunError } from '../state/schema.ts';
 import type { TableStatus } from '../state/tables.ts';
 import type { LoadCounts } from './ledger-counts.ts';
 import type { Failing, LoadLine, OverviewInput, Rank, Running, TableLine } from './overview.ts';
@@ -18,7 +20,7 @@ export function tableLine(
   const each = [...(works?.values() ?? [])];
   const failing = each.flatMap(failingOf);
   // What another process met: the board here knows nothing of it.
-  const told = (kind: WorkKind, failure: { failedAt: string; error: ShownErrorLike } | null | undefined) => {
+  const told = (kind: WorkKind, failure: { failedAt: string; error: RunError } | null | undefined) => {
     if (!failure || failing.some((one) => one.kind === kind)) return;
     failing.push({
       kind,
@@ -85,10 +87,8 @@ export function loadLine(name: string, counts: LoadCounts | null, work: WorkStat
   };
 }
 
-type ShownErrorLike = { code: string; message: string; hint?: string };
-
-function shown({ code, message, hint }: ShownErrorLike): ShownError {
-  return { code, message, hint: hint ?? null };
+function shown(error: RunError): ShownError {
+  return { code: error.code, message: messageWithPlace(error), hint: error.hint ?? null };
 }
 
 function failingOf({ kind, trouble }: WorkState): Failing[] {

@@ -133,7 +133,7 @@ function shortWatermark(watermark: string): string {
 function nothingText(overview: Overview, filter: string): string {
   if (filter !== '' && overview.tables.length > 0) return 'No table is called so.';
   if (!overview.known) return 'The state store has not answered yet.';
-  return 'No table was exported yet. The first export makes them show here.';
+  return 'None yet. Tables of the source that tables: names or matches show here within a minute.';
 }
 
 export function loadsHtml(overview: Overview, now: number): Html {

@@ -2,7 +2,7 @@
 
 import type { ShownError } from '../daemon/board.ts';
 import { formatCount, formatSeconds } from '../model/format.ts';
-import { type Html, html } from './html.ts';
+import { type Html, html, type Part } from './html.ts';
 import type { Failing, Rank, Running } from './overview.ts';
 
 /** `4 s`, `3 min`: in whole seconds, for they are counted up. */
@@ -76,7 +76,12 @@ export function failingBox(
 
 /** `most`: of the message's characters. */
 export function errorText({ code, message, hint }: ShownError, most = Number.POSITIVE_INFINITY): Html {
-  return html`<p><code class="code">${code}</code> ${cut(message, most)}</p>${hint !== null && html`<p class="hint">${hint}</p>`}`;
+  return html`<p><code class="code">${code}</code> ${cut(message, most)}</p>${hint !== null && html`<p class="hint">${marked(hint)}</p>`}`;
+}
+
+/** What stands in backticks, for a terminal, is code here. */
+function marked(text: string): Part {
+  return text.split(/`([^`]+)`/).map((each, i) => (i % 2 === 1 ? html`<code>${each}</code>` : each));
 }
 
 function cut(text: string, most: number): string {

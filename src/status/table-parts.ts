@@ -1,6 +1,7 @@
 /** The tables of a table's own page. Pure. */
 
 import type { Ended } from '../daemon/board.ts';
+import { messageWithPlace } from '../model/error.ts';
 import { formatBytes, formatCount } from '../model/format.ts';
 import type { LakeType } from '../model/lake-type.ts';
 import type { WrittenColumn } from '../model/run.ts';
@@ -46,7 +47,7 @@ function runLine(run: TableRun, now: number): Html {
   }</td><td class="n">${number(run.rows)}</td><td class="n">${number(run.lateRows)}</td><td class="n">${number(run.files)}</td><td class="n">${
     run.bytes === null ? none : formatBytes(Number(run.bytes))
   }</td><td class="t"><span class="outcome">${outcome}</span>${
-    run.error !== null && html` <code class="code">${run.error.code}</code> ${run.error.message}`
+    run.error !== null && html` <code class="code">${run.error.code}</code> ${messageWithPlace(run.error)}`
   }</td></tr>`;
 }
 

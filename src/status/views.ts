@@ -54,7 +54,9 @@ export class Views implements Disposable {
       now: clock(),
     });
     const looks = look(overview);
-    if (this.#numbered?.look !== looks) this.#numbered = { seq: (this.#numbered?.seq ?? 0) + 1, overview, look: looks };
+    // From the start's time on: a page that was made before a restart must not take another overview for its own.
+    const last = this.#numbered?.seq ?? board.startedAt;
+    if (this.#numbered?.look !== looks) this.#numbered = { seq: last + 1, overview, look: looks };
     return this.#numbered;
   }
 

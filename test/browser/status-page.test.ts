@@ -317,6 +317,18 @@ testWithChromium('on a phone nothing is wider than the screen, and everything is
   await picture(opened.page, 'status-phone');
 });
 
+testWithChromium('a long name among the runs is cut, and makes nothing wider', async () => {
+  await using scene = await createStatusScene();
+  const name = `public.${'a_very_long_name_'.repeat(6)}`;
+  const counts = { rows: 1, lateRows: 0, bytes: 1, seconds: 1, error: null };
+  scene.board.end({ kind: 'export', name, at: Date.now(), run: '1', outcome: 'done', ...counts });
+  for (const viewport of [DESK, PHONE]) {
+    await using opened = await open(scene, '/', { viewport });
+    expect(await opened.page.locator('#run-lines .name').textContent()).toBe(name);
+    expect(await opened.page.evaluate('document.documentElement.scrollWidth')).toBe(viewport.width);
+  }
+});
+
 testWithChromium('light and dark: what is written can be read', async () => {
   await using scene = await createStatusScene();
   await withTables(scene);
@@ -410,11 +422,54 @@ testWithChromium('without JavaScript the tables are there', async () => {
   await eventually(() => page.locator('h1').textContent()).toBe('public.invoice');
 });
 
-testWithChromium('a page whose daemon is gone says that it is not live', async () => {
+testWithChromium('a page whose daemon is gone says since when it is not live', async () => {
   const scene = await createStatusScene();
   await using opened = await open(scene);
   const said = () => opened.page.locator('#live').textContent();
   await eventually(said).toBe('live');
   await scene[Symbol.asyncDispose]();
-  await eventually(said).toBe('not live');
+  await eventually(said).toMatch(/^not live since \d\d:\d\d:\d\d UTC$/);
+});
+
+testWithChromium('a page that is signed out meanwhile says so, and is live again once somebody signs in', async () => {
+  await using scene = await createStatusScene({ token: TOKEN });
+  await using opened = await open(scene);
+  const { page } = opened;
+  const signIn = async (on: Page) => {
+    await on.getByLabel('Token').fill(TOKEN);
+    await on.keyboard.press('Enter');
+  };
+  const said = () => page.locator('#live').textContent();
+  await page.clock.install();
+  await signIn(page);
+  await eventually(said).toBe('live');
+  await page.context().clearCookies();
+  // Nothing was heard for a minute: the connection may be dead, so it asks anew.
+  await page.clock.fastForward(60_000);
+  await eventually(said).toMatch(/^not live since .* UTC: sign in again$/);
+
+  const other = await page.context().newPage();
+  await other.goto(scene.url);
+  await signIn(other);
+  await eventually(() => other.locator('#live').textContent()).toBe('live');
+  await other.close();
+  await page.bringToFront();
+  await page.clock.fastForward(60_000);
+  await eventually(said).toBe('live');
+});
+
+testWithChromium('a page that nobody saw for a while has the points of that time in its charts', async () => {
+  await using scene = await createStatusScene();
+  withHistory(scene);
+  await using opened = await open(scene);
+  const { page } = opened;
+  await eventually(() => page.locator('#live').textContent()).toBe('live');
+  const hide = (hidden: boolean) =>
+    page.evaluate(`
+      Object.defineProperty(document, 'hidden', { value: ${hidden}, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'))`);
+  await hide(true);
+  scene.board.sample({ at: Date.now(), maxLagSeconds: 90_000, medianLagSeconds: 1, rows: 1, bytes: 1 });
+  await hide(false);
+  await eventually(() => page.locator('#chart-lag').getAttribute('aria-label')).toContain('at most 25 h');
 });

@@ -24,7 +24,7 @@ test('before anything was exported the page says so', async () => {
   await using scene = await createStatusScene();
   const { text } = await scene.get('/');
   expect(seen(text)).toContain('Nothing exported yet');
-  expect(seen(text)).toContain('No table was exported yet. The first export makes them show here.');
+  expect(seen(text)).toContain('Tables of the source that tables: names or matches show here within a minute.');
 });
 
 test('a table’s line: lag, last run, rows, late rows, watermark, staged version, what waits, next run', async () => {
@@ -63,7 +63,7 @@ test('what fails is first, with code, hint, since when and when it is tried agai
     since: Date.now() - 600_000,
     retryAt: Date.now() + 600_000,
     slow: true,
-    error: { code: 'VALUE_UNFIT', message: 'NaN has no place', hint: 'set on_unfit' },
+    error: { code: 'VALUE_UNFIT', message: 'NaN has no place', hint: 'set `on_unfit`' },
   };
   scene.board.set({ kind: 'compact', name: 'public.invoice' }, { trouble });
   scene.board.reach('lake', { since: Date.now() - 120_000, error: shownError('no answer', 'look at the network') });

@@ -45,7 +45,7 @@
         tzDate: (at) => uPlot.tzDate(new Date(at * 1000), 'Etc/UTC'),
         scales: {
           x: { range: () => [Date.now() / 1000 - DAY, Date.now() / 1000] },
-          y: { range: (_, __, most) => [0, Math.max(most ?? 0, 1) * 1.08] },
+          y: { range: (_, __, most) => [0, Math.max(most ?? 0, 10) * 1.08] },
         },
         axes: [
           {
@@ -118,11 +118,12 @@
     clearTimeout(resized);
     resized = setTimeout(draw, 150);
   });
-  fetch('/api/samples')
-    .then((answer) => (answer.ok ? answer.json() : { samples: [] }))
-    .then(({ samples: all }) => {
-      samples = all;
-      draw();
-    })
-    .catch(() => draw());
+  async function fetchAll() {
+    const answer = await fetch('/api/samples').catch(() => null);
+    if (answer?.ok) ({ samples } = await answer.json());
+    draw();
+  }
+  // While it was not live, for a hidden page too, points were missed.
+  document.addEventListener('live-again', () => void fetchAll());
+  void fetchAll();
 })();

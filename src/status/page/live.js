@@ -64,7 +64,20 @@
     if (!said) return;
     said.textContent = text;
     said.classList.toggle('on', on);
+    said.classList.toggle('off', !on);
   };
+  let updatedAt = new Date(now());
+  const clock = (at) => at.toISOString().slice(11, 19);
+  const sayNotLive = () => say(`not live since ${clock(updatedAt)} UTC`, false);
+
+  /** After a restart of the daemon, or when the token has changed. */
+  function saySignedOut() {
+    sayNotLive();
+    const link = document.createElement('a');
+    link.href = location.pathname;
+    link.textContent = 'sign in again';
+    said?.append(': ', link);
+  }
 
   function replace(old, text) {
     const next = made(text);
@@ -131,6 +144,14 @@
   let source = null;
   let retry;
   let waits = 2000;
+  // The daemon says something every 15 seconds: a network or a daemon that stands still ends no connection.
+  const SILENT_MS = 40000;
+  let heardAt = 0;
+  const hear = () => {
+    heardAt = performance.now();
+    updatedAt = new Date(now());
+  };
+  let wasLive = false;
   let seq = Number(new URLSearchParams(top?.dataset.live.split('?')[1] ?? '').get('seq') ?? 0);
 
   function connect() {
@@ -139,31 +160,50 @@
     const url = new URL(top.dataset.live, location.href);
     if (url.searchParams.has('seq')) url.searchParams.set('seq', String(seq));
     source = new EventSource(url);
+    heardAt = performance.now();
     source.addEventListener('open', () => {
       waits = 2000;
+      hear();
       say('live', true);
+      if (wasLive) document.dispatchEvent(new CustomEvent('live-again'));
+      wasLive = true;
     });
-    source.addEventListener('update', (event) => {
-      const update = JSON.parse(event.data);
+    const on = (name, take) =>
+      source.addEventListener(name, ({ data }) => {
+        hear();
+        take(data);
+      });
+    on('update', (data) => {
+      const update = JSON.parse(data);
       seq = update.seq;
       take(update);
     });
-    source.addEventListener('refetch', () => void refetch());
-    source.addEventListener('beat', (event) => {
-      skew = Number(event.data) - Date.now();
+    on('refetch', () => void refetch());
+    on('beat', (data) => {
+      skew = Number(data) - Date.now();
     });
-    source.addEventListener('samples', (event) => {
-      document.dispatchEvent(new CustomEvent('samples', { detail: JSON.parse(event.data) }));
+    on('ping', () => {});
+    on('samples', (data) => {
+      document.dispatchEvent(new CustomEvent('samples', { detail: JSON.parse(data) }));
     });
-    source.addEventListener('error', () => {
-      // The browser itself does not try again after an answer that is no stream.
-      source?.close();
-      source = null;
-      say('not live', false);
-      retry = setTimeout(connect, waits);
-      waits = Math.min(60000, waits * 2);
-    });
+    source.addEventListener('error', () => void lost());
   }
+
+  async function lost() {
+    source?.close();
+    source = null;
+    sayNotLive();
+    // The browser itself does not try again after an answer that is no stream.
+    retry = setTimeout(connect, waits);
+    waits = Math.min(60000, waits * 2);
+    // An EventSource does not say with which status it was refused.
+    const answer = await fetch('/api/samples', { method: 'HEAD', signal: AbortSignal.timeout(5000) }).catch(() => null);
+    if (answer?.status === 401 && source === null) saySignedOut();
+  }
+
+  setInterval(() => {
+    if (source && performance.now() - heardAt > SILENT_MS) void lost();
+  }, 5000);
 
   // A browser has six connections for a host: a tab that nobody sees gives its own back.
   document.addEventListener('visibilitychange', () => {

@@ -88,10 +88,14 @@ test('a failure that another process met is told too', () => {
     run: 3n,
     failedAt: iso(NOW - 60_000),
     open: false,
-    error: { code: 'SOURCE_LOST', message: 'gone' },
+    error: { code: 'VALUE_UNFIT', message: 'NaN has no place', column: 'total', key: 'id=7' },
   };
   const [line] = overview({ tables: [table('a', { failure })], works: [work('a')] }).tables;
-  expect(line).toMatchObject({ rank: 'failing', failing: [{ kind: 'export', since: NOW - 60_000, times: null }] });
+  const error = { code: 'VALUE_UNFIT', message: 'NaN has no place (column total, key id=7)', hint: null };
+  expect(line).toMatchObject({
+    rank: 'failing',
+    failing: [{ kind: 'export', since: NOW - 60_000, times: null, error }],
+  });
 });
 
 test('a table that was never exported is there by what the daemon knows', () => {
