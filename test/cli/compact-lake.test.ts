@@ -69,11 +69,13 @@ test('stopped by SIGTERM it gives the lease back, and the next one goes on', asy
   expect(await scene.export('large')).toMatchObject({ code: 0 });
   const running = await scene.start(['compact', '--table', 'large'], { spool: { path: spool } });
   const outputs = async () => (await readdir(spool, { recursive: true })).filter((name) => name.endsWith('.parquet'));
-  const PATIENCE = { timeout: 30_000, interval: 10 };
-  await vi.waitFor(async () => expect(await outputs()).not.toEqual([]), PATIENCE);
+  await vi.waitFor(async () => expect(await outputs()).not.toEqual([]), { timeout: 60_000, interval: 10 });
+  // It stands still until the second one has looked.
+  running.kill('SIGSTOP');
   const second = await scene.run(['compact', '--table', 'large']);
   expect(second).toMatchObject({ code: 4, stdout: expect.stringMatching(/public\.large +held +by \S+ pid \d+/) });
   running.kill('SIGTERM');
+  running.kill('SIGCONT');
   const ended = await running.ended;
   expect(ended).toMatchObject({ code: 143, stdout: '' });
   expect(ended.stderr).not.toMatch(/INTERNAL|LEASE_LOST/);

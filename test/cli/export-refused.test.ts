@@ -133,8 +133,8 @@ test('a value without a place in the lake: which one, in which row, and the ways
   await scene.isWholeAfterwards('price', rows('price', { columns: { amount: { on_unfit: 'text' } } }));
 });
 
-/** A slow query: it takes a second for every 20 rows. */
-const slow = { where: 'pg_sleep(0.05) is not null' };
+/** A slow query: it takes half a second for each row. */
+const slow = { where: 'pg_sleep(0.5) is not null' };
 
 test('a statement that takes longer than it may', async () => {
   await scene.table('slow');
@@ -201,9 +201,7 @@ test('a failing table does not stop the others', async () => {
   await scene.isUntouched('bad');
 });
 
-test('somebody holds a lock on the table: given up after a while, so that nobody queues behind us', {
-  timeout: 90_000,
-}, async () => {
+test('somebody holds a lock on the table: given up after a while, so that nobody queues behind us', async () => {
   expectError(await locked, { exit: 1, code: 'SOURCE_TIMEOUT', says: /lock/, hint: /next run/ });
   await locker.query('rollback');
   await locker.end();

@@ -67,7 +67,7 @@ beforeAll(async () => {
   );
   if (refused === null) installed = before;
   else if (process.env.TIDEMARK_NO_SKIP || !OFFLINE.test(refused.stderr)) throw refused;
-}, 180_000);
+}, 300_000);
 
 afterAll(async () => {
   await db?.[Symbol.asyncDispose]();

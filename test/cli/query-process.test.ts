@@ -2,10 +2,10 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { runCli } from '../support/cli.ts';
 import { ROOT } from '../support/postgres-server.ts';
 
@@ -72,11 +72,13 @@ test('SIGINT ends a statement that would run for long, and nothing stays in the 
       env: { PATH: process.env.PATH, HOME: process.env.HOME },
     },
   );
-  setTimeout(() => child.kill('SIGINT'), 1_500);
+  const own = () => readdir(path.join(cwd, 'spool/own'));
+  await vi.waitFor(async () => expect(await own()).toHaveLength(1), { timeout: 60_000, interval: 10 });
+  // The statement begins a moment later.
+  setTimeout(() => child.kill('SIGINT'), 1_000);
   const [code] = await once(child, 'close');
   expect(code).toBe(130);
-  const { readdir } = await import('node:fs/promises');
-  expect(await readdir(path.join(cwd, 'spool/own'))).toEqual([]);
+  expect(await own()).toEqual([]);
 });
 
 test('without memory for a statement: an error that names the key', async () => {

@@ -162,4 +162,4 @@ test('every version reads as the map of what was committed', async () => {
     endOnFailure: true,
     interruptAfterTimeLimit: 25_000,
   });
-}, 60_000);
+});

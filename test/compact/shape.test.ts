@@ -87,7 +87,7 @@ test('a first compaction that is larger than the memory spills', async () => {
   const found = await filesOf(compactor, 'large');
   expect(overlaps(found)).toEqual([]);
   expect(found.reduce((sum, each) => sum + each.rows, 0)).toBe(400_000);
-}, 120_000);
+});
 
 describe('a table of growing keys', () => {
   const ROWS = 600_000;

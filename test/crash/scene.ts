@@ -222,7 +222,11 @@ function startChild(order: ExportOrder & { at: Place | null }): Child {
   return {
     steps,
     async reached(step, nth) {
-      while (steps.filter((name) => name === step).length < nth && child.exitCode === null) {
+      while (
+        steps.filter((name) => name === step).length < nth &&
+        child.exitCode === null &&
+        child.signalCode === null
+      ) {
         const { promise, resolve } = Promise.withResolvers<void>();
         waiting.add(resolve);
         await promise;

@@ -1,7 +1,6 @@
 /** A process that stands still for longer than its lease, while another takes over, and then goes on. */
 
-import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { exportByOrder } from '../support/export-order.ts';
 import { createDatabase, type TestDatabase } from '../support/postgres.ts';
 import { type S3Server, startS3Server } from '../support/s3-server.ts';
@@ -106,7 +105,10 @@ test('the answer to prepare is lost, and somebody else completes the run meanwhi
   await createTable(db, 'unsure');
   const second = Promise.withResolvers<unknown>();
   let lost = false;
+  const prepared = `select r.state from tidemark.run r join tidemark.source_table t on t.id = table_id where folder = 'unsure'`;
   const takeOverNow = async () => {
+    // The server has yet to carry it out.
+    await vi.waitFor(async () => expect(await db.query(prepared)).toEqual([{ state: 'prepared' }]), 30_000);
     await on.leaseEnds('unsure');
     const result = await on.run('unsure');
     proxy.judge = () => 'pass';
@@ -117,9 +119,8 @@ test('the answer to prepare is lost, and somebody else completes the run meanwhi
     proxy.judge = (message) => {
       if (lost) return 'cut';
       if (message.toString('latin1', 5) !== 'commit\0') return 'pass';
-      // In a moment: the server has yet to carry it out.
       lost = true;
-      delay(50).then(takeOverNow).then(second.resolve, second.reject);
+      takeOverNow().then(second.resolve, second.reject);
       return 'swallow';
     };
   };

@@ -1,9 +1,9 @@
 /** Servers that go away and come back: the daemon stays up, says so once, and catches up. */
 
-import { once } from 'node:events';
 import net from 'node:net';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { freePort } from '../support/free-port.ts';
 import { type PostgresServer, startPostgres } from '../support/postgres-server.ts';
 import { startS3Server } from '../support/s3-server.ts';
 import { type DaemonScene, daemonScene, PATIENCE, type Running } from './scene.ts';
@@ -15,14 +15,6 @@ beforeAll(async () => {
 });
 
 afterAll(() => server[Symbol.asyncDispose]());
-
-async function freePort(): Promise<number> {
-  const taken = net.createServer().listen(0, '127.0.0.1');
-  await once(taken, 'listening');
-  const { port } = taken.address() as net.AddressInfo;
-  taken.close();
-  return port;
-}
 
 const of = (daemon: Running, service: string) =>
   daemon

@@ -32,12 +32,10 @@ describe('a daemon', () => {
 
   test('says nothing while nothing changes', async () => {
     const before = daemon.lines().length;
+    const [{ now }] = await scene.db.query<{ now: string }>('select clock_timestamp()::text as now');
     await vi.waitFor(async () => {
-      const [{ n }] = await scene.db.query<{ n: string }>(
-        `select count(*) as n from tidemark.source_table where last_checked_at > $1`,
-        [new Date(Date.now() - 900)],
-      );
-      expect(n).toBe('2');
+      const checked = 'select count(*) as n from tidemark.source_table where last_checked_at > $1';
+      expect(await scene.db.query(checked, [now])).toEqual([{ n: '2' }]);
     }, PATIENCE);
     expect(daemon.lines().slice(before)).toEqual([]);
   });
@@ -133,6 +131,9 @@ test('a failing table is said with its retry, and keeps no other from being expo
   });
   await scene.db.query(`insert into good values (10, 'more', now())`);
   await daemon.says('compacted', { table: 'public.good', inserted: 1 });
-  expect(daemon.said('failed').filter(({ table }) => table === 'public.odd')).toHaveLength(1);
+  // Not before it said; on a slow machine that may have come.
+  for (const again of daemon.said('failed').filter(({ table, times }) => table === 'public.odd' && times !== 1)) {
+    expect(Date.parse(again.time) - Date.parse(line.time)).toBeGreaterThanOrEqual(9_000);
+  }
   expect(daemon.said('the tables of the configuration')).toHaveLength(1);
 });

@@ -7,7 +7,8 @@ import { expect, vi } from 'vitest';
 import { type Ended, runHere, startCli } from '../support/cli.ts';
 import { createDatabase, type TestDatabase } from '../support/postgres.ts';
 
-export const PATIENCE = { timeout: 30_000, interval: 50 };
+/** Much more than it takes: of a machine that does much else too. */
+export const PATIENCE = { timeout: 60_000, interval: 50 };
 
 export type Line = { level: string; time: string; msg: string } & Record<string, unknown>;
 
@@ -18,7 +19,7 @@ export type Running = {
   lines(): Line[];
   /** Those with this message. */
   said(msg: string): Line[];
-  /** Resolves once there is such a line; fails after half a minute. */
+  /** Resolves once there is such a line; fails after a minute. */
   says(msg: string, of?: Record<string, unknown>): Promise<Line>;
 };
 

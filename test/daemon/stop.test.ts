@@ -12,12 +12,10 @@ async function freshScene(): Promise<DaemonScene> {
   return scene;
 }
 
-/** Ends it, and says how many milliseconds that took. */
-async function stop(daemon: Running): Promise<{ code: number | null; ms: number; stderr: string }> {
-  const began = performance.now();
+/** Ends it. After ten seconds it would be gone without giving anything back. */
+async function stop(daemon: Running): Promise<number | null> {
   daemon.kill('SIGTERM');
-  const { code, stderr } = await daemon.ended;
-  return { code, ms: performance.now() - began, stderr };
+  return (await daemon.ended).code;
 }
 
 // The first rows come at once, each of the others takes a tenth of a second.
@@ -48,9 +46,7 @@ async function isWhole(scene: DaemonScene): Promise<void> {
 test('SIGTERM in the middle of an export: it ends within seconds, holds nothing, and a second daemon begins at once', async () => {
   const scene = await freshScene();
   const daemon = await exporting(scene);
-  const { code, ms } = await stop(daemon);
-  expect(code).toBe(143);
-  expect(ms).toBeLessThan(10_000);
+  expect(await stop(daemon)).toBe(143);
   expect(await scene.held()).toEqual([]);
   await scene.configure({ tables: [quick] });
   const second = scene.start();
@@ -83,17 +79,15 @@ test('SIGTERM in the middle of a compaction', async () => {
   await scene.db.query(
     'create table big (id int primary key, a text, b text, updated_at timestamptz not null default now())',
   );
-  await scene.db.query(`insert into big select g, md5(g::text), md5((g * 7)::text) from generate_series(1, 300000) g`);
+  await scene.db.query(`insert into big select g, md5(g::text), md5((g * 7)::text) from generate_series(1, 600000) g`);
   await scene.configure({ tables: [quick] });
   const daemon = scene.start();
   await vi.waitFor(async () => expect(await scene.held()).toContain('compact big'), { ...PATIENCE, interval: 10 });
-  const { code, ms } = await stop(daemon);
-  expect(code).toBe(143);
-  expect(ms).toBeLessThan(10_000);
+  expect(await stop(daemon)).toBe(143);
   expect(daemon.said('compacted')).toEqual([]);
   expect(await scene.held()).toEqual([]);
   const second = scene.start();
-  await second.says('compacted', { table: 'public.big', inserted: 300_000 });
+  await second.says('compacted', { table: 'public.big', inserted: 600_000 });
 });
 
 test('SIGTERM in the middle of a load: another daemon takes the drops at once, and each is loaded once', async () => {
@@ -107,7 +101,7 @@ test('SIGTERM in the middle of a load: another daemon takes the drops at once, a
   }
   // A batch takes so long that it is under way for sure.
   await scene.db.query(`create function slow() returns trigger language plpgsql as
-    $$ begin perform pg_sleep(3); return null; end $$`);
+    $$ begin perform pg_sleep(20); return null; end $$`);
   await scene.db.query('create trigger slow after insert on events for each statement execute function slow()');
   await scene.configure({
     tables: [],
@@ -135,9 +129,7 @@ test('SIGTERM in the middle of a load: another daemon takes the drops at once, a
   };
   const inserting = `select from pg_stat_activity where wait_event = 'PgSleep' and datname = current_database()`;
   await vi.waitFor(async () => expect(await scene.db.query(inserting)).not.toEqual([]), PATIENCE);
-  const { code, ms } = await stop(daemon);
-  expect(code).toBe(143);
-  expect(ms).toBeLessThan(10_000);
+  expect(await stop(daemon)).toBe(143);
   expect(await state('loaded')).toBe(0);
   await scene.db.query('drop trigger slow on events');
   const second = scene.start();

@@ -116,7 +116,7 @@ describe.skipIf(!python).each([
     expect(await read(writer)).toEqual(seen(columns));
     await rename(join(place.folder, 'hint'), logFile(writer, '_last_checkpoint'));
     expect(await read(writer)).toEqual(seen(columns));
-  }, 60_000);
+  });
 
   test('delta-rs appends, deletes, optimizes and checkpoints, and we go on from its log', async () => {
     const { writer } = await build(`staged/turns ${name}`, columns);
@@ -150,7 +150,7 @@ print(json.dumps(DeltaTable(path).version()))`;
     await writeCheckpoint(writer, ours, Date.now(), never);
     const rows = [...IDS.filter((id) => id !== 5), 11, 12, 20].sort((a, b) => a - b);
     expect(await read(writer)).toMatchObject({ version: version + 1, rs: rows, kernel: rows, run: String(LAST_RUN) });
-  }, 60_000);
+  });
 });
 
 test.skipIf(!python)(

@@ -65,7 +65,7 @@ describe.skipIf(!python).each(['rewrite', 'vectors'])('merge: %s', (merge) => {
       await tidemark(['export', '--table', table], merge);
       await tidemark(['compact', '--table', table], merge);
     }
-  }, 60_000);
+  });
 
   test.each(['delta-rs', 'duckdb'] as const)(
     '%s reads old versions until their retention is over, and the newest always',

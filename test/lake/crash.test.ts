@@ -182,7 +182,7 @@ describe('S3', () => {
       const file: PreparedFile = JSON.parse(await dead.line());
       server.fault({ on: 'CompleteMultipartUpload', act: { kind: 'hang', work } });
       dead.child.stdin!.write('go\n');
-      await vi.waitFor(() => expect(server.count('CompleteMultipartUpload')).toBe(1), 10_000);
+      await vi.waitFor(() => expect(server.count('CompleteMultipartUpload')).toBe(1), 30_000);
       await kill(dead);
       expect(server.bucket.objects.size).toBe(work ? 1 : 0);
       await using lake = await openLake(s3Config(server.endpoint));

@@ -75,7 +75,7 @@ describe.each(PACKINGS)('%s', (packing, pack, name) => {
       damaged[packed.length - 2] ^= 1;
       expect((await readIt(damaged)).dead).toContain(packing);
     }
-  }, 60_000);
+  });
 
   test('a bomb is dead before it is unpacked', async () => {
     const bomb = pack(Buffer.alloc(100_000_000, 10));

@@ -90,7 +90,7 @@ test('who waits for a connection says so, and goes on once there is one', async 
   const loading = first.load(batchOf(await first.claim([drop('0/0')], never), rowsOf), originals, never);
   await using second = await openTarget(settings, { waits: (reason) => said.push(reason) });
   const claiming = second.claim([drop('0/1')], never);
-  await expect.poll(() => said, { timeout: 10_000 }).toEqual(['other processes use all 1 connections to the target']);
+  await expect.poll(() => said, { timeout: 30_000 }).toEqual(['other processes use all 1 connections to the target']);
   free();
   await loading;
   expect(await claiming).toHaveLength(1);

@@ -101,7 +101,7 @@ test('a connection that is always cut at the COMMIT ends as STATE_FAILED, not in
     code: 'STATE_FAILED',
     message: expect.stringContaining('renew leases'),
   });
-}, 20_000);
+}, 60_000);
 
 test('one connection is enough for calls at the same time, and no more is opened', async () => {
   await using db = await createDatabase();

@@ -156,7 +156,7 @@ test('a stop ends a hung request and a long sleep at once, with its own reason',
   const stop = new AbortController();
   s3.server.fault({ on: 'HeadObject', act: { kind: 'hang', work: false } });
   const hung = s3.lake.head('a', stop.signal);
-  await vi.waitFor(() => expect(s3.server.count('HeadObject')).toBe(1));
+  await vi.waitFor(() => expect(s3.server.count('HeadObject')).toBe(1), 30_000);
   stop.abort(reason);
   await expect(hung).rejects.toBe(reason);
 
@@ -168,7 +168,7 @@ test('a stop ends a hung request and a long sleep at once, with its own reason',
   );
   s3.server.fault({ on: 'HeadObject', act: { kind: 'answer', status: 503, code: 'SlowDown' } });
   const asleep = sleepy.head('a', again.signal);
-  await vi.waitFor(() => expect(s3.server.count('HeadObject')).toBe(2));
+  await vi.waitFor(() => expect(s3.server.count('HeadObject')).toBe(2), 30_000);
   again.abort(reason);
   await expect(asleep).rejects.toBe(reason);
   await sleepy[Symbol.asyncDispose]();

@@ -12,7 +12,7 @@ test('at most three parts are on their way, and the writer waits for room', asyn
   const waiting = upload.write(randomBytes(1)).then(() => {
     more = true;
   });
-  await vi.waitFor(() => expect(s3.server.count('UploadPart')).toBe(3));
+  await vi.waitFor(() => expect(s3.server.count('UploadPart')).toBe(3), 30_000);
   expect(more).toBe(false);
   stop.abort(new Error('enough'));
   await expect(waiting).rejects.toThrow('enough');
@@ -44,7 +44,7 @@ test('a part that fails for good does not leave the writer waiting for the other
   await expect(upload.finish()).rejects.toMatchObject({ code: 'LAKE_DENIED' });
   expect(s3.server.faultsLeft()).toBe(0);
   // Else the hung part ends it, after the socket's 30 s.
-}, 10_000);
+}, 25_000);
 
 test('parts go out without waiting for 100-continue', async () => {
   await using s3 = await s3Fixture();

@@ -8,6 +8,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'vitest';
+import { freePort } from './free-port.ts';
 
 const PGBOUNCER = '/usr/sbin/pgbouncer';
 const NOBODY = 65534;
@@ -62,7 +63,10 @@ export async function startPgbouncer(
     ...(process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {}),
   });
   const ended = new Promise((resolve) => child.once('exit', resolve));
-  for (let i = 0; i < 200 && !(await answers(port)); i++) await sleep(25);
+  for (let tries = 0; !(await answers(port)); tries++) {
+    if (tries === 1200 || child.exitCode !== null) throw new Error('pgbouncer does not start');
+    await sleep(25);
+  }
   return {
     port,
     through: (given) => Object.assign(new URL(given), { port: String(port) }).href,
@@ -73,14 +77,6 @@ export async function startPgbouncer(
       await rm(folder, { recursive: true, force: true });
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 function answers(port: number): Promise<boolean> {

@@ -3,12 +3,12 @@
 import { execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { homedir, tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { freePort } from './free-port.ts';
 
 const CACHE = fileURLToPath(new URL('../../.cache/bin/versitygw', import.meta.url));
 
@@ -46,7 +46,7 @@ export async function startVersitygw(binary: string, user?: VersitygwUser): Prom
   const ended = new Promise<void>((resolve) => server.once('exit', () => resolve()));
   const endpoint = `http://127.0.0.1:${port}`;
   for (let tries = 0; !(await answers(endpoint)); tries++) {
-    if (tries === 100 || server.exitCode !== null) throw new Error('versitygw does not start');
+    if (tries === 600 || server.exitCode !== null) throw new Error('versitygw does not start');
     await delay(50);
   }
   if (user) {
@@ -74,12 +74,4 @@ async function answers(endpoint: string): Promise<boolean> {
   } catch {
     return false;
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

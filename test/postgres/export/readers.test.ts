@@ -37,7 +37,7 @@ test('a first export, one in chunks, and a scan: every row once, with the connec
   const step = async (name: string) => {
     // The first row group waits for the run's number: the others fill up, and then the sockets wait.
     if (name !== 'plan') return;
-    for (const until = Date.now() + 15_000; most < 3 && Date.now() < until; await sleep(50)) {
+    for (const until = Date.now() + 60_000; most < 3 && Date.now() < until; await sleep(50)) {
       const { rows } = await watch.query(`select count(*)::int as n from (${COPIES}) c`);
       most = Math.max(most, rows[0].n);
     }

@@ -1,7 +1,7 @@
 /** A standby as the source: alone it guesses how long transactions last; with its primary's activity it is exact. */
 
 import pg from 'pg';
-import { afterAll, expect } from 'vitest';
+import { afterAll, expect, vi } from 'vitest';
 import { debianBinDir, testWithDebianPostgres } from '../../support/debian-postgres.ts';
 import { createExporter, type Exporter } from '../../support/exporter.ts';
 import { createDatabase } from '../../support/postgres.ts';
@@ -88,13 +88,18 @@ testWithDebianPostgres(
   'a run waits until the standby has what was committed before it looked, and no longer than its limit',
   async () => {
     await withStandby(async ({ primary, standby, writer }) => {
-      const options = { stateUrl: primary.url(), primaryUrl: primary.url(), primaryWaitMs: 400 };
-      await using exporter = await createExporter(standby.url(), options);
+      const options = { stateUrl: primary.url(), primaryUrl: primary.url() };
+      await using exporter = await createExporter(standby.url(), { ...options, primaryWaitMs: 60_000 });
+      await using hasty = await createExporter(standby.url(), {
+        ...options,
+        primaryWaitMs: 400,
+        lakeDir: exporter.lakeDir,
+      });
       await exporter.run('t', LATE);
       await ask(standby.url(), 'select pg_wal_replay_pause()');
       await writer.query('insert into t values (2)');
       // Its start is in nobody's activity any more, and the standby has no sign of it.
-      await expect(exporter.run('t', LATE)).rejects.toMatchObject({ code: 'STANDBY_LAGGING' });
+      await expect(hasty.run('t', LATE)).rejects.toMatchObject({ code: 'STANDBY_LAGGING' });
       await pause(1100);
       const running = exporter.run('t', { settings: { ...LATE.settings, folder: 't' } });
       await pause(100);
@@ -147,8 +152,9 @@ testWithDebianPostgres('a query that replay cancels is told from other failures'
       await writer.query('insert into t values (1)');
       await caughtUp(primary, standby);
       await using exporter = await createExporter(standby.url(), { stateUrl: (await stateOf()).url });
-      const failed = exporter.run('t', { settings: { where: "pg_sleep(4)::text = ''" } }).catch((error) => error);
-      await pause(700);
+      const failed = exporter.run('t', { settings: { where: "pg_sleep(30)::text = ''" } }).catch((error) => error);
+      const reading = `select from pg_stat_activity where query like 'copy (%' and wait_event = 'PgSleep'`;
+      await vi.waitFor(async () => expect(await ask(standby.url(), reading)).toHaveLength(1), 30_000);
       // The run holds the lock that this needs on the standby.
       await writer.query('alter table t add column more int');
       expect(await failed).toMatchObject({ code: 'STANDBY_CONFLICT', place: { table: 'public.t' } });

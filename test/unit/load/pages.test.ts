@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { Drop } from '../../../src/load/drop.ts';
 import { ahead, pages } from '../../../src/load/pages.ts';
 
@@ -42,6 +42,7 @@ describe('taken ahead', () => {
     const made: number[] = [];
     const items = ahead(numbers(100, made), 4, () => {})[Symbol.asyncIterator]();
     await items.next();
+    await vi.waitFor(() => expect(made.length).toBe(5), 10_000);
     await delay(20);
     expect(made.length).toBe(5);
     await items.return?.();
