@@ -3,6 +3,7 @@
 import os from 'node:os';
 import { setFlagsFromString } from 'node:v8';
 import type { Logger } from 'pino';
+import { keptSnapshots } from '../compact/delta/kept-snapshots.ts';
 import { openEngine } from '../compact/open-engine.ts';
 import type { Config } from '../config/config.ts';
 import { loadConfig } from '../config/load-config.ts';
@@ -44,7 +45,8 @@ export async function runDaemon(
   await using state = await stateWhenThere(config, context, clock);
   await using lake = await openLake(config.lake);
   await using source = openSource(config, context, state);
-  await using engine = sharedEngine(() => openEngine(config, lake, { log, livesOn: true }));
+  const lasting = { log, livesOn: true, snapshots: keptSnapshots() };
+  await using engine = sharedEngine(() => openEngine(config, lake, lasting));
   const daemon = new Daemon({
     config,
     reload: () => loadConfig(context),
@@ -52,8 +54,7 @@ export async function runDaemon(
     state,
     lake,
     engine,
-    smallEngine: () =>
-      openEngine({ ...config, memoryBytes: SMALL_MEMORY, memoryIsFixed: true }, lake, { log, livesOn: true }),
+    smallEngine: () => openEngine({ ...config, memoryBytes: SMALL_MEMORY, memoryIsFixed: true }, lake, lasting),
     loads: {
       env,
       temporary: config.spool.path,

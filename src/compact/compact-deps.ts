@@ -13,7 +13,7 @@ const SPOOL_PARTS = 10;
 
 export function compactDeps(
   { spool: { limitBytes } }: Pick<Config, 'spool'>,
-  { spool, connect, moreMemory, checkpoints }: Engine,
+  { spool, connect, moreMemory, checkpoints, snapshots }: Engine,
   { state, lake, log }: Pick<CompactDeps, 'state' | 'lake' | 'log'>,
 ): CompactDeps {
   return {
@@ -22,6 +22,7 @@ export function compactDeps(
     spool,
     connect,
     moreMemory,
+    snapshots,
     table: (root) => ({
       lake,
       root,

@@ -11,7 +11,6 @@ import { stagingOf } from './batch-columns.ts';
 import { nextBatch } from './batches.ts';
 import type { DeltaColumn, Snapshot } from './delta/actions.ts';
 import { commit } from './delta/commit.ts';
-import { readSnapshot } from './delta/read-log.ts';
 import { optimizeStep } from './optimize.ts';
 import { columnsThatStay, stepOfRuns } from './runs-step.ts';
 import { discardFiles } from './staged-files.ts';
@@ -41,7 +40,7 @@ const ROUNDS = 3;
 export async function compactTable(deps: CompactDeps, work: Work, signal: AbortSignal): Promise<Compacted> {
   const root = `staged/${work.settings.folder}`;
   const table = deps.table(root);
-  let snapshot = await readSnapshot(table, signal);
+  let snapshot = await deps.snapshots.newest(table, signal);
   let counts = NO_COUNTS;
   let compacted = false;
   let conflicts = 0;
@@ -56,7 +55,7 @@ export async function compactTable(deps: CompactDeps, work: Work, signal: AbortS
     const done = await applyRuns(engine, work, snapshot, runs, signal);
     if (done === 'conflict') {
       if (++conflicts === ATTEMPTS) throw conflict(work);
-      snapshot = await readSnapshot(table, signal);
+      snapshot = await deps.snapshots.newest(table, signal);
       continue;
     }
     await deps.step('committed');
@@ -122,7 +121,7 @@ async function optimizeTable(
       counts = addCounts(counts, step.counts);
       rounds++;
     } else if (++conflicts === ATTEMPTS) throw conflict(work);
-    else snapshot = (await readSnapshot(staging.table, signal)) ?? snapshot;
+    else snapshot = (await deps.snapshots.newest(staging.table, signal)) ?? snapshot;
   }
   return { snapshot, counts, optimized: true };
 }
@@ -142,6 +141,7 @@ export async function land(
   const kept = new Set(step.remove.map(({ path }) => path));
   const written = step.add.filter(({ path }) => !kept.has(path));
   if (next === 'conflict') await discardFiles(deps, root, written, signal);
+  else deps.snapshots.committed(root, next);
   return next;
 }
 

@@ -7,6 +7,7 @@ import { growingMemory } from '../duckdb/growing-memory.ts';
 import type { Lake } from '../lake/lake.ts';
 import { Spool } from '../spool/spool.ts';
 import { duckCheckpoints } from './delta/checkpoint-duck.ts';
+import { readAlways, type Snapshots } from './delta/kept-snapshots.ts';
 import type { Checkpoints } from './delta/table.ts';
 import type { Connections } from './work.ts';
 
@@ -20,18 +21,19 @@ export type Engine = AsyncDisposable & {
   /** Twice what DuckDB has, up to MOST_MEMORY; false when the configuration says how much it may have. */
   moreMemory: () => Promise<boolean>;
   checkpoints: Checkpoints;
+  snapshots: Snapshots;
 };
 
 const MOST_MEMORY = 2 ** 30;
 
 /**
  * The spool is what the statements of one command share, so its limit is DuckDB's too. `livesOn`: the process does not end with what it
- * is opened for. Throws SPOOL_FULL.
+ * is opened for. `snapshots`: where the newest versions of tables come from. Throws SPOOL_FULL.
  */
 export async function openEngine(
   { spool: { path, limitBytes }, memoryBytes, memoryIsFixed }: Config,
   lake: Lake,
-  { log, livesOn = false }: { log: Logger; livesOn?: boolean },
+  { log, livesOn = false, snapshots = readAlways }: { log: Logger; livesOn?: boolean; snapshots?: Snapshots },
 ): Promise<Engine> {
   const spool = await Spool.open({ path, limitBytes }, lake, log);
   let opened: Promise<Duck> | undefined;
@@ -71,6 +73,7 @@ export async function openEngine(
     connect,
     moreMemory,
     checkpoints: duckCheckpoints({ duck, folder: spool.folder }),
+    snapshots,
     async [Symbol.asyncDispose]() {
       await using _ = spool;
       // A command may end before it needed them: to connect to what is closed already kills the process.

@@ -74,7 +74,7 @@ async function build(
   let built: Built | null = null;
   const advance = (staging: Staging, step: Step, through: bigint) => {
     const commit = commitOf(staging, built?.snapshot ?? null, step, { through, operation: 'WRITE', parameters: {} });
-    const snapshot = snapshotAfter(built?.snapshot ?? null, commit, engine.clock());
+    const snapshot = snapshotAfter(built?.snapshot ?? null, commit, { timestamp: engine.clock(), txnId: null });
     built = { snapshot, staging, through, counts: addCounts(built?.counts ?? NO_COUNTS, step.counts) };
   };
   for (;;) {

@@ -7,6 +7,7 @@ import type { TableName } from '../model/table.ts';
 import type { Spool } from '../spool/spool.ts';
 import type { StateStore } from '../state/state-store.ts';
 import type { DeltaWriter } from './delta/commit.ts';
+import type { Snapshots } from './delta/kept-snapshots.ts';
 import type { Shape } from './plan.ts';
 
 /** Statements run side by side on these; the first one also does what only one may. */
@@ -20,6 +21,8 @@ export type CompactDeps = {
   connect: () => Promise<Connections>;
   /** Gives DuckDB twice the memory; false when it may have no more. */
   moreMemory: () => Promise<boolean>;
+  /** Where a table's newest version comes from. */
+  snapshots: Snapshots;
   /** The Delta table in a folder of the lake, for reading and writing its log. */
   table: (root: string) => DeltaWriter;
   log: Logger;

@@ -8,6 +8,7 @@ import { type CompactRequest, compactTables } from '../../src/compact/compact-ta
 import type { Snapshot } from '../../src/compact/delta/actions.ts';
 import { duckCheckpoints } from '../../src/compact/delta/checkpoint-duck.ts';
 import { decodeVector, vectorPath } from '../../src/compact/delta/deletion-vector.ts';
+import { keptSnapshots, type Snapshots } from '../../src/compact/delta/kept-snapshots.ts';
 import { readSnapshot } from '../../src/compact/delta/read-log.ts';
 import { SHAPE, type Shape } from '../../src/compact/plan.ts';
 import type { CompactResult } from '../../src/compact/result.ts';
@@ -29,6 +30,8 @@ export type CompactorOptions = {
   /** How far it may grow where rows are wide; default: not at all. */
   mostMemoryBytes?: number;
   spoolBytes?: number;
+  /** Default: kept, as in a daemon. */
+  snapshots?: Snapshots;
 };
 
 export type Compactor = AsyncDisposable & {
@@ -68,6 +71,7 @@ export async function createCompactor(
     spool,
     connect: async () => connections,
     moreMemory: async () => (await grow()) !== null,
+    snapshots: options.snapshots ?? keptSnapshots(),
     table: (root) => ({ lake, root, checkpoints, now: Date.now, warn: (problem) => log.warn(problem) }),
     log,
     now: () => performance.now(),

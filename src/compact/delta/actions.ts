@@ -90,12 +90,16 @@ export type Snapshot = {
   version: number;
   /** Of the version's commit, milliseconds since 1970. */
   timestamp: number;
+  /** Of the version's commit; null where its writer does not give it one, or the commit is there no more. */
+  txnId: string | null;
   protocol: Protocol;
   metadata: Metadata;
   /** By appId. */
   txns: Map<string, bigint>;
   files: Map<string, AddFile>;
   tombstones: Map<string, RemoveFile>;
+  /** How many tombstones are left out; missing: none. */
+  tombstonesLeft?: number;
 };
 
 /** The key of a logical file: a path may be live with one deletion vector and tombstoned with another (PROTOCOL.md, "Action Reconciliation"). */

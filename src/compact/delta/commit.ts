@@ -11,7 +11,7 @@ import { writeCheckpoint } from './checkpoint.ts';
 import { actionLine } from './log-lines.ts';
 import { commitKey } from './log-names.ts';
 import { checkCommit } from './protocol.ts';
-import { readCommit } from './read-log.ts';
+import { readCommit, readSnapshot } from './read-log.ts';
 import { actionsOf, snapshotAfter } from './replay.ts';
 import { type DeltaTable, isCode } from './table.ts';
 
@@ -23,10 +23,13 @@ export type DeltaWriter = DeltaTable & {
 };
 
 const CHECKPOINT_EVERY = 10;
+/** Of more files and tombstones a checkpoint takes a second and more: compacted every few seconds, a table would be busy with those of its tombstones. */
+const LARGE = 10_000;
+const LARGE_EVERY = 100;
 
 /**
  * Writes the version after the snapshot (0 after null) and returns it; `conflict` when somebody else has written that version. Every
- * tenth version gets a checkpoint. Throws STAGED_UNSUPPORTED, before anything is written, when the table asks for what this writer
+ * tenth version gets a checkpoint, of a large table every hundredth. Throws STAGED_UNSUPPORTED, before anything is written, when the table asks for what this writer
  * cannot do. After an error of the lake or a stop the outcome is unknown: read the log, and look for the txn.
  */
 export async function commit(
@@ -55,9 +58,13 @@ export async function commit(
   if (!(await put(writer, version, body, info.txnId, signal))) return 'conflict';
   if (version === 0) await warnOfIgnoredCondition(writer, body, signal);
 
-  const next = snapshotAfter(snapshot, commit, info.timestamp);
-  if (version > 0 && version % CHECKPOINT_EVERY === 0) await tryCheckpoint(writer, next, signal);
-  return next;
+  const next = snapshotAfter(snapshot, commit, info);
+  return isCheckpointDue(next) ? await tryCheckpoint(writer, next, signal) : next;
+}
+
+function isCheckpointDue({ version, files, tombstones, tombstonesLeft = 0 }: Snapshot): boolean {
+  const isLarge = files.size + tombstones.size + tombstonesLeft > LARGE;
+  return version > 0 && version % (isLarge ? LARGE_EVERY : CHECKPOINT_EVERY) === 0;
 }
 
 /** Whether the version is ours now. */
@@ -100,11 +107,15 @@ async function txnIdOf(writer: DeltaWriter, version: number, signal: AbortSignal
   }
 }
 
-/** The version is there, whatever becomes of its checkpoint: the next one is ten versions on. */
-async function tryCheckpoint(writer: DeltaWriter, snapshot: Snapshot, signal: AbortSignal): Promise<void> {
+/** The version is there, whatever becomes of its checkpoint: the next one is ten versions on. Returns the snapshot, or the same one whole. */
+async function tryCheckpoint(writer: DeltaWriter, snapshot: Snapshot, signal: AbortSignal): Promise<Snapshot> {
+  let whole = snapshot;
   try {
-    await writeCheckpoint(writer, snapshot, writer.now(), signal);
+    // Without all tombstones a checkpoint would give files to the next vacuum that readers of older versions still need.
+    if (snapshot.tombstonesLeft) whole = (await readSnapshot(writer, signal, snapshot.version)) ?? snapshot;
+    if (!whole.tombstonesLeft) await writeCheckpoint(writer, whole, writer.now(), signal);
   } catch (error) {
     if (!signal.aborted) writer.warn(toTidemarkError(error));
   }
+  return whole;
 }

@@ -128,24 +128,27 @@ async function extend(
 ): Promise<Snapshot> {
   const { newest } = log;
   for await (const actions of commitsOf(table, version + 1, newest, signal)) {
-    replay.timestamp = null;
+    [replay.timestamp, replay.txnId] = [null, null];
     for (const action of actions) apply(replay, action);
   }
   const { protocol, metadata } = replay;
   if (!protocol || !metadata) throw brokenLog(table.root, 'its first commit has no protocol or no metadata');
   checkReadable(protocol, metadata);
-  const timestamp = replay.timestamp ?? (await timestampOf(table, newest, log, signal));
-  return { ...replay, protocol, metadata, version: newest, timestamp };
+  const { timestamp, txnId } = replay;
+  const info = timestamp === null ? await infoOf(table, newest, log, signal) : { timestamp, txnId };
+  return { ...replay, protocol, metadata, version: newest, ...info };
 }
 
-/** A checkpoint does not say when its version was committed. */
-async function timestampOf(table: DeltaTable, version: number, log: LogListing, signal: AbortSignal): Promise<number> {
+type Info = Pick<Snapshot, 'timestamp' | 'txnId'>;
+
+/** A checkpoint does not say when its version was committed, nor by whom. */
+async function infoOf(table: DeltaTable, version: number, log: LogListing, signal: AbortSignal): Promise<Info> {
   const replay = emptyReplay();
   if (log.commits.has(version)) {
     for (const action of await readCommit(table, version, signal)) apply(replay, action);
   }
   const modified = log.commits.get(version) ?? log.checkpoints.at(-1)?.modified ?? new Date(0);
-  return replay.timestamp ?? modified.getTime();
+  return { timestamp: replay.timestamp ?? modified.getTime(), txnId: replay.txnId };
 }
 
 /** The actions of each commit, oldest first; some are fetched ahead. Throws LAKE_NOT_FOUND. */

@@ -8,22 +8,16 @@ export type Replay = {
   protocol: Snapshot['protocol'] | null;
   metadata: Snapshot['metadata'] | null;
   timestamp: number | null;
-} & Pick<Snapshot, 'txns' | 'files' | 'tombstones'>;
+} & Pick<Snapshot, 'txnId' | 'txns' | 'files' | 'tombstones' | 'tombstonesLeft'>;
 
 export function emptyReplay(): Replay {
-  return { protocol: null, metadata: null, timestamp: null, txns: new Map(), files: new Map(), tombstones: new Map() };
+  const maps = { txns: new Map(), files: new Map(), tombstones: new Map() };
+  return { protocol: null, metadata: null, timestamp: null, txnId: null, ...maps };
 }
 
 /** Goes on from a snapshot, which stays as it is. */
-export function replayFrom({ protocol, metadata, timestamp, txns, files, tombstones }: Snapshot): Replay {
-  return {
-    protocol,
-    metadata,
-    timestamp,
-    txns: new Map(txns),
-    files: new Map(files),
-    tombstones: new Map(tombstones),
-  };
+export function replayFrom({ version: _, txns, files, tombstones, ...rest }: Snapshot): Replay {
+  return { ...rest, txns: new Map(txns), files: new Map(files), tombstones: new Map(tombstones) };
 }
 
 /** Applies one action, in place. */
@@ -31,8 +25,10 @@ export function apply(replay: Replay, action: Action): void {
   if (action.kind === 'protocol') replay.protocol = action.value;
   else if (action.kind === 'metadata') replay.metadata = action.value;
   else if (action.kind === 'txn') replay.txns.set(action.value.appId, action.value.version);
-  else if (action.kind === 'info') replay.timestamp = action.value.timestamp ?? replay.timestamp;
-  else {
+  else if (action.kind === 'info') {
+    replay.timestamp = action.value.timestamp ?? replay.timestamp;
+    replay.txnId = action.value.txnId ?? null;
+  } else {
     const key = fileKey(action.value);
     const [into, outOf] = action.kind === 'add' ? [replay.files, replay.tombstones] : [replay.tombstones, replay.files];
     outOf.delete(key);
@@ -41,11 +37,15 @@ export function apply(replay: Replay, action: Action): void {
 }
 
 /** The version that the commit makes of the snapshot (null: of nothing). The first one brings protocol and metadata. */
-export function snapshotAfter(snapshot: Snapshot | null, commit: Commit, timestamp: number): Snapshot {
+export function snapshotAfter(
+  snapshot: Snapshot | null,
+  commit: Commit,
+  { timestamp, txnId }: Pick<Snapshot, 'timestamp' | 'txnId'>,
+): Snapshot {
   const replay = snapshot ? replayFrom(snapshot) : emptyReplay();
   for (const action of actionsOf(commit)) apply(replay, action);
   const [protocol, metadata] = [replay.protocol!, replay.metadata!];
-  return { ...replay, protocol, metadata, version: (snapshot?.version ?? -1) + 1, timestamp };
+  return { ...replay, protocol, metadata, version: (snapshot?.version ?? -1) + 1, timestamp, txnId };
 }
 
 /** The actions of a commit in the order of its lines, without its commitInfo. */
