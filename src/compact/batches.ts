@@ -1,16 +1,16 @@
 /** Which runs one commit takes. Invariant: runs in their order, none left out; a full run alone, for it replaces everything. */
 
+import type { Manifest } from '../manifest/manifest.ts';
 import type { RawRun } from '../state/raw-runs.ts';
-import type { StateStore } from '../state/state-store.ts';
 
 /** The next runs that the staged table has not seen; none: it is up to date. `keyed` false: full runs are all that can be taken. */
 export async function nextBatch(
-  state: StateStore,
+  manifest: Manifest,
   { folder, after, keyed, batchBytes }: { folder: string; after: bigint; keyed: boolean; batchBytes: number },
   until: { run?: bigint; at?: bigint },
   signal: AbortSignal,
 ): Promise<RawRun[]> {
-  const runs = await state.rawRuns(folder, after, signal, until);
+  const runs = await manifest.runs(folder, after, until, signal);
   return takeBatch(keyed ? runs : runs.slice(0, 1).filter(({ full }) => full), batchBytes);
 }
 

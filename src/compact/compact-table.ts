@@ -3,6 +3,7 @@
  * commit that says so, and a commit that another writer was faster with is made again from what is there by then.
  */
 
+import { Manifest } from '../manifest/manifest.ts';
 import { TidemarkError } from '../model/error.ts';
 import { keyOf as keyColumnsOf, type WrittenColumn } from '../model/run.ts';
 import { displayName } from '../model/table.ts';
@@ -44,11 +45,12 @@ export async function compactTable(deps: CompactDeps, work: Work, signal: AbortS
   let counts = NO_COUNTS;
   let compacted = false;
   let conflicts = 0;
+  const manifest = new Manifest(deps);
   for (;;) {
     const after = throughRun(snapshot, deps.state.id);
     const keyed = keyColumnsOf(work.columns).length > 0;
     const batch = { folder: work.settings.folder, after, keyed, batchBytes: deps.batchBytes };
-    const runs = await nextBatch(deps.state, batch, {}, signal);
+    const runs = await nextBatch(manifest, batch, {}, signal);
     if (runs.length === 0) break;
     await deps.step('batch-read');
     const engine = { ...deps, connections: await deps.connect() };

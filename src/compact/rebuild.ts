@@ -3,6 +3,7 @@
  * happens in memory and in files that no log names.
  */
 
+import { Manifest } from '../manifest/manifest.ts';
 import { TidemarkError } from '../model/error.ts';
 import { keyOf } from '../model/run.ts';
 import { displayName } from '../model/table.ts';
@@ -71,6 +72,7 @@ async function build(
   signal: AbortSignal,
 ): Promise<Built> {
   const keyed = keyOf(work.columns).length > 0;
+  const manifest = new Manifest(engine);
   let built: Built | null = null;
   const advance = (staging: Staging, step: Step, through: bigint) => {
     const commit = commitOf(staging, built?.snapshot ?? null, step, { through, operation: 'WRITE', parameters: {} });
@@ -79,7 +81,7 @@ async function build(
   };
   for (;;) {
     const batch = { folder: rawFolder, after: through(built), keyed, batchBytes: engine.batchBytes };
-    const runs = await nextBatch(engine.state, batch, asOf === null ? {} : { at: asOf }, signal);
+    const runs = await nextBatch(manifest, batch, asOf === null ? {} : { at: asOf }, signal);
     if (runs.length === 0) break;
     const before: Built | null = built;
     const { staging, step } = await stepOfRuns(engine, work, snapshotOf(before), runs, signal);

@@ -58,6 +58,7 @@ export const ERRORS = {
   LAKE_CHANGED: { exit: 1, retried: false },
   LAKE_KEY_TAKEN: { exit: 1, retried: false },
   UPLOAD_EXPIRED: { exit: 1, retried: true },
+  MANIFEST_BROKEN: { exit: 1, retried: false },
   VALUE_UNFIT: { exit: 1, retried: false },
   SCHEMA_CHANGED: { exit: 1, retried: false },
   EXPECTATION_BROKEN: { exit: 1, retried: false },

@@ -5,6 +5,7 @@ import { readSnapshot } from '../compact/delta/read-log.ts';
 import { parseStatistics } from '../compact/delta/statistics.ts';
 import type { DeltaTable } from '../compact/delta/table.ts';
 import type { Lake } from '../lake/lake.ts';
+import { Manifest } from '../manifest/manifest.ts';
 import { TidemarkError } from '../model/error.ts';
 import type { StateStore } from '../state/state-store.ts';
 import { type QueryColumn, rawColumns, stagedColumns } from './columns.ts';
@@ -125,7 +126,11 @@ function stagedTable(named: NamedTable, folder: string, snapshot: Snapshot): Que
 
 const RUNS_AT_ONCE = 2_000;
 
-async function openRaw({ table, state }: TableSources, named: NamedTable, signal: AbortSignal): Promise<QueryTable> {
+async function openRaw(
+  { lake, table, state }: TableSources,
+  named: NamedTable,
+  signal: AbortSignal,
+): Promise<QueryTable> {
   const store = await state();
   let folder = named.name;
   let raw = await store.rawTable(folder, signal);
@@ -146,8 +151,9 @@ async function openRaw({ table, state }: TableSources, named: NamedTable, signal
     columns,
     async files(scans) {
       const needed: NeededFile[] = [];
+      const manifest = new Manifest({ state: store, lake });
       for (let after = 0n; ; ) {
-        const page = await store.rawFiles(folder, after, RUNS_AT_ONCE, signal);
+        const page = await manifest.files(folder, after, RUNS_AT_ONCE, signal);
         if (page.length === 0) return needed;
         for (const { key, bytes, rows, run, bounds } of page) {
           const date = /load_date=([0-9-]+)\//.exec(key)?.[1];

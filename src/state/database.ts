@@ -13,8 +13,10 @@ import { stateError, worthRepeating } from './state-error.ts';
 /** Waits before each repeat, in milliseconds. */
 const WAITS = [50, 250, 1_000, 3_000];
 
-export type Limits = { lockMs: number; statementMs: number };
+/** `oneSnapshot`: all statements see the same, as of the first one. */
+export type Limits = { lockMs: number; statementMs: number; oneSnapshot?: true };
 const LIMITS: Limits = { lockMs: 10_000, statementMs: 20_000 };
+export const READING: Limits = { ...LIMITS, oneSnapshot: true };
 
 /** An open transaction; `db` names the schema by itself, raw SQL takes its tables from tableIn(schema, …). */
 export type StateTx = { db: Transaction<StateTables>; schema: string };
@@ -67,7 +69,7 @@ export class StateDatabase implements AsyncDisposable {
     // The database's or role's defaults may be others: serializable, read-only, not durable.
     return this.#kysely
       .transaction()
-      .setIsolationLevel('read committed')
+      .setIsolationLevel(limits.oneSnapshot ? 'repeatable read' : 'read committed')
       .setAccessMode('read write')
       .execute(async (trx) => {
         await settings(limits).execute(trx);

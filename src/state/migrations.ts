@@ -7,6 +7,7 @@ import { up as chunks } from '../../migrations/0003-chunks.ts';
 import { up as pause } from '../../migrations/0004-pause.ts';
 import { up as sourceSlots } from '../../migrations/0005-source-slots.ts';
 import { up as daemon } from '../../migrations/0006-daemon.ts';
+import { up as archivedRuns } from '../../migrations/0007-archived-runs.ts';
 
 export type Migration = { version: number; name: string; up: (db: Kysely<never>, schema: string) => Promise<void> };
 
@@ -17,6 +18,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 4, name: '0004-pause', up: pause },
   { version: 5, name: '0005-source-slots', up: sourceSlots },
   { version: 6, name: '0006-daemon', up: daemon },
+  { version: 7, name: '0007-archived-runs', up: archivedRuns },
 ];
 
 /** The version that this program works with. */

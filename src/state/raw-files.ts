@@ -2,6 +2,7 @@
 
 import { sql } from 'kysely';
 import type { WrittenColumn } from '../model/run.ts';
+import { type Archive, archivesAfter } from './archives.ts';
 import type { StateTx } from './database.ts';
 import type { CommittedFile } from './raw-runs.ts';
 import { tableIn } from './sql.ts';
@@ -27,8 +28,16 @@ export async function rawTable({ db }: StateTx, folder: string): Promise<RawTabl
 
 export type RawFileOfRun = CommittedFile & { run: bigint };
 
-/** The files of the first `most` runs after `after`, in the order of the runs; empty: there are no more. */
-export async function rawFiles(tx: StateTx, folder: string, after: bigint, most: number): Promise<RawFileOfRun[]> {
+/** Files that are named here, or the archives to look into first. */
+export type FilesPage = { files: RawFileOfRun[]; archives: null } | { files: null; archives: Archive[] };
+
+/**
+ * The files of the first `most` runs after `after`, in the order of the runs; empty: there are no more. Wants a transaction with one
+ * snapshot, as rawRuns() does.
+ */
+export async function rawFiles(tx: StateTx, folder: string, after: bigint, most: number): Promise<FilesPage> {
+  const archives = await archivesAfter(tx, folder, after);
+  if (archives.length > 0) return { files: null, archives };
   const query = sql<Omit<RawFileOfRun, 'run'> & { run: string }>`
     with chosen as materialized (
       select r.run from ${tableIn(tx.schema, 'run')} r
@@ -39,5 +48,6 @@ export async function rawFiles(tx: StateTx, folder: string, after: bigint, most:
     from chosen join ${tableIn(tx.schema, 'raw_file')} f on f.run = chosen.run
     order by f.run, f.part`;
   const { rows } = await query.execute(tx.db);
-  return rows.map((row) => ({ ...row, run: BigInt(row.run), rows: Number(row.rows), bytes: Number(row.bytes) }));
+  const files = rows.map((row) => ({ ...row, run: BigInt(row.run), rows: Number(row.rows), bytes: Number(row.bytes) }));
+  return { files, archives: null };
 }

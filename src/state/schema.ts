@@ -95,6 +95,22 @@ export type StateTables = {
     upload: Json<UploadRef>;
     bounds: Json<Record<string, Bounds>>;
   };
+  archived_runs: {
+    table_id: number;
+    from_run: Bigint;
+    to_run: Bigint;
+    key: string;
+    runs: number;
+    files: number;
+    rows: Bigint;
+    bytes: Bigint;
+    from_at: Instant;
+    since: Instant;
+    as_of: Instant | null;
+    full_run: Bigint | null;
+    full_at: Instant | null;
+    archived_at: Generated<Instant>;
+  };
   staged_table: {
     table_id: number;
     version: Bigint | null;

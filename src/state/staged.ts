@@ -72,12 +72,13 @@ export async function stagedStatus(
   folders: string[] | null,
 ): Promise<Map<string, StagedStatus>> {
   const run = tableIn(schema, 'run');
+  const archived = tableIn(schema, 'archived_runs');
   const query = sql<StagedRow>`
     select t.folder, s.version, s.through_run, s.rows, s.files, s.bytes, ${instant('r.snapshot_at')} as as_of,
       ${instant('s.checked_at')} as checked_at, ${instant('s.compacted_at')} as compacted_at,
       ${instant('s.optimized_at')} as optimized_at,
-      w.runs as waiting_runs, w.rows as waiting_rows, w.bytes as waiting_bytes,
-      ${instant('w.since')} as waiting_since, ${instant('l.snapshot_at')} as last_full_at,
+      w.runs + a.runs as waiting_runs, w.rows + a.rows as waiting_rows, w.bytes + a.bytes as waiting_bytes,
+      ${instant('waiting.since')} as waiting_since, ${instant('l.snapshot_at')} as last_full_at,
       f.run as failed_run, ${instant('f.failed_at')} as failed_at, f.error,
       h.holder, ${instant('h.acquired_at')} as acquired_at, ${instant('h.expires_at')} as expires_at,
       h.expires_at <= ${now} as expired
@@ -85,25 +86,42 @@ export async function stagedStatus(
     join ${tableIn(schema, 'source_table')} t on t.id = s.table_id
     left join lateral (
       -- A run that repeats a range, or brings deleted rows alone, is younger than what it leaves out.
-      select snapshot_at from ${run}
-      where table_id = s.table_id and state = 'committed' and run <= s.through_run and repeats is null and kind = 'export'
+      (select run, snapshot_at from ${run}
+        where table_id = s.table_id and state = 'committed' and run <= s.through_run and repeats is null and kind = 'export'
+        order by run desc limit 1)
+      union all
+      (select from_run, case when full_run = s.through_run then full_at else as_of end from ${archived}
+        where table_id = s.table_id and from_run <= s.through_run and as_of is not null
+        order by from_run desc limit 1)
       order by run desc limit 1) r on true
     left join ${run} f on f.run = s.failed_run
     left join ${tableIn(schema, 'lease')} h on h.table_id = s.table_id and h.kind = 'compact'
     left join lateral (
-      select run, snapshot_at from ${run}
-      where table_id = s.table_id and state = 'committed' and is_full order by run desc limit 1) l on true
+      (select run, snapshot_at from ${run}
+        where table_id = s.table_id and state = 'committed' and is_full order by run desc limit 1)
+      union all
+      (select full_run, full_at from ${archived}
+        where table_id = s.table_id and full_run is not null order by from_run desc limit 1)
+      order by run desc limit 1) l on true
     cross join lateral (
       select count(*) filter (where ${useful}) as runs, coalesce(sum(w.rows) filter (where ${useful}), 0) as rows,
         coalesce(sum(w.bytes) filter (where ${useful}), 0) as bytes, min(w.finished_at) as since
       from ${run} w
       where w.table_id = s.table_id and w.state = 'committed' and w.run > coalesce(s.through_run, 0)) w
+    cross join lateral (
+      -- Whole archives: they end with the run that was the last one in the staged table when they were made.
+      select coalesce(sum(a.runs) filter (where ${usefulArchive}), 0) as runs,
+        coalesce(sum(a.rows) filter (where ${usefulArchive}), 0) as rows,
+        coalesce(sum(a.bytes) filter (where ${usefulArchive}), 0) as bytes, min(a.since) as since
+      from ${archived} a where a.table_id = s.table_id and a.to_run > coalesce(s.through_run, 0)) a
+    cross join lateral (select least(w.since, a.since) as since) waiting
     where ${folders}::text[] is null or t.folder = any(${folders}::text[])`;
   return new Map((await query.execute(db)).rows.map((row) => [row.folder, status(row)]));
 }
 
 // A full run replaces what was before it.
 const useful = sql`w.run >= coalesce(l.run, 0)`;
+const usefulArchive = sql`a.to_run >= coalesce(l.run, 0)`;
 
 type StagedRow = { folder: string; error: RunError | null; expired: boolean | null } & Record<
   'waiting_runs' | 'waiting_rows' | 'waiting_bytes',

@@ -6,6 +6,16 @@
 import { randomUUID } from 'node:crypto';
 import type { Mark } from '../model/mark.ts';
 import type { ChunkedRun, NotedChunk, Prepared } from '../model/run.ts';
+import {
+  type Archive,
+  type ArchivedRun,
+  type ArchiveLimits,
+  archivesAfter,
+  countOldRuns,
+  noteArchive,
+  oldRuns,
+  throughRun,
+} from './archives.ts';
 import { anyNoted, closeChunks, forgetChunks, noteChunk, planChunks } from './chunks.ts';
 import {
   type ExportedMinute,
@@ -16,7 +26,7 @@ import {
   type NotedWork,
   noteWork,
 } from './daemon-work.ts';
-import type { StateDatabase } from './database.ts';
+import { READING, type StateDatabase, type StateTx } from './database.ts';
 import { type Exported, exportedTables } from './exported.ts';
 import { abandonRun, type Failure, insertFailure, noteFailure } from './failures.ts';
 import { type HeldLease, heldLeases, takeAway } from './held-leases.ts';
@@ -30,8 +40,8 @@ import {
   type Wanted,
 } from './leases.ts';
 import { knownTables, type Paused, pauseTables, type Resumed, resumeTables } from './pauses.ts';
-import { type RawFileOfRun, type RawTable, rawFiles, rawTable } from './raw-files.ts';
-import { type RawRun, rawRuns, type Until } from './raw-runs.ts';
+import { type FilesPage, type RawTable, rawFiles, rawTable } from './raw-files.ts';
+import { type RawPage, rawRuns, type Until } from './raw-runs.ts';
 import { commitRun, nextRun, type Plan, planRun, prepareRun, settledState } from './runs.ts';
 import type { RunKind, RunState } from './schema.ts';
 import { giveSlots, renewSlots, type SlotClaim, type SlotHolder, takeSlot } from './source-slots.ts';
@@ -193,7 +203,7 @@ export class StateStore implements AsyncDisposable {
 
   /**
    * Committed runs of the table after `after`, in order, beginning with the last full one when there is one among them;
-   * `until`: none that was exported later. At most `most`: for those after them call again with the last one's number.
+   * `until`: none that was exported later. Or archives, where these have some of it: Manifest reads both.
    */
   async rawRuns(
     folder: string,
@@ -201,8 +211,9 @@ export class StateStore implements AsyncDisposable {
     signal: AbortSignal,
     until: Until = {},
     most = RUNS_AT_ONCE,
-  ): Promise<RawRun[]> {
-    return this.#database.transact('read the manifest', (tx) => rawRuns(tx, folder, after, until, most), signal);
+  ): Promise<RawPage> {
+    const read = (tx: StateTx) => rawRuns(tx, folder, after, until, most);
+    return this.#database.transact('read the manifest', read, signal, READING);
   }
 
   /** What the raw files of a folder hold now; null when nothing of it was exported. */
@@ -210,9 +221,33 @@ export class StateStore implements AsyncDisposable {
     return this.#database.transact('read about raw files', (tx) => rawTable(tx, folder), signal);
   }
 
-  /** Every committed raw file of the runs after `after`, those of at most `most` runs: for more call again with the last one's run. */
-  async rawFiles(folder: string, after: bigint, most: number, signal: AbortSignal): Promise<RawFileOfRun[]> {
-    return this.#database.transact('read the manifest', (tx) => rawFiles(tx, folder, after, most), signal);
+  /** Every committed raw file of the runs after `after`, those of at most `most` runs; or archives, as with rawRuns(). */
+  async rawFiles(folder: string, after: bigint, most: number, signal: AbortSignal): Promise<FilesPage> {
+    return this.#database.transact('read the manifest', (tx) => rawFiles(tx, folder, after, most), signal, READING);
+  }
+
+  /** How many runs of the table may go into an archive: all that were committed so long ago, but for the newest. */
+  async countOldRuns(folder: string, olderThanMs: number, signal: AbortSignal): Promise<number> {
+    return this.#database.transact('look for old runs', (tx) => countOldRuns(tx, folder, olderThanMs), signal);
+  }
+
+  /** The oldest of these, in order, for one archive. */
+  async oldRuns(folder: string, limits: ArchiveLimits, signal: AbortSignal): Promise<ArchivedRun[]> {
+    return this.#database.transact('read old runs', (tx) => oldRuns(tx, folder, limits), signal, READING);
+  }
+
+  /** All archives of the table, in order, and the last run that its staged table holds (0: none). */
+  async archives(folder: string, signal: AbortSignal): Promise<{ archives: Archive[]; through: bigint }> {
+    const read = async (tx: StateTx) => ({
+      archives: await archivesAfter(tx, folder, 0n),
+      through: await throughRun(tx, folder),
+    });
+    return this.#database.transact('list the archives', read, signal, READING);
+  }
+
+  /** Lets an archive in the lake stand for its runs, or for archives that it replaces. Repeatable. Throws LEASE_LOST. */
+  async noteArchive(lease: Lease, archive: Archive, replaces: string[], signal: AbortSignal): Promise<void> {
+    return this.#database.transact('note an archive', (tx) => noteArchive(tx, lease, archive, replaces), signal);
   }
 
   /** Notes what the staged table is now, after its Delta commit or after a look at it. Repeatable. Throws LEASE_LOST. */

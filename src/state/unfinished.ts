@@ -9,6 +9,8 @@ import { type LeaseKind, runsUnder } from './run-kinds.ts';
 
 /** The open runs under leases of the kind, by table. */
 export async function unfinishedRuns({ db }: StateTx, kind: LeaseKind, tables: number[]): Promise<Map<number, Run[]>> {
+  const kinds = runsUnder(kind);
+  if (kinds.length === 0) return new Map();
   const rows = await db
     .selectFrom('run')
     .select([
@@ -26,7 +28,7 @@ export async function unfinishedRuns({ db }: StateTx, kind: LeaseKind, tables: n
       'chunk_plan',
     ])
     .where(sql<boolean>`table_id = any(${tables}::int[])`)
-    .where('kind', 'in', runsUnder(kind))
+    .where('kind', 'in', kinds)
     .where('state', 'in', ['planned', 'prepared'])
     .execute();
   const files = await filesOf(

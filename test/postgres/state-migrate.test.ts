@@ -42,7 +42,7 @@ test('from version 1, with what is in it; a second time there is nothing to do',
   expect(await migrate(db.url)).toEqual({ schema: 'tidemark', from: VERSION, to: VERSION, applied: [] });
   expect(await rowsOf(db)).toMatchObject(before);
   await using store = await openAt(db.url, { migrate: 'never' });
-  expect((await store.rawRuns('invoice', 0n, never)).map(({ run }) => run)).toEqual([committed]);
+  expect((await store.rawRuns('invoice', 0n, never)).runs!.map(({ run }) => run)).toEqual([committed]);
   expect((await store.status())[0]).toMatchObject({ failure: { run: committed + 1n }, staged: null });
 });
 

@@ -19,7 +19,7 @@ async function commit(store: StateStore, lease: Lease, full = false, minutes = 0
 }
 
 const runsOf = async (store: StateStore, ...args: Parameters<StateStore['rawRuns']>) =>
-  (await store.rawRuns(...args)).map(({ run }) => run);
+  (await store.rawRuns(...args)).runs!.map(({ run }) => run);
 
 test('an export and a compaction of one table do not hold each other up, two compactions do', async () => {
   await using db = await createDatabase();
@@ -59,7 +59,7 @@ test('raw runs come in order with their files, after a run, a page at a time', a
   const key = (part: number) =>
     `raw/invoice/load_date=2026-07-01/run-00000000000${one}-${store.id.replaceAll('-', '').slice(0, 12)}-0000${part}.parquet`;
   const bounds = { invoice_id: { min: '1', max: '9007199254740993' } };
-  const [first] = await store.rawRuns('invoice', 0n, never);
+  const [first] = (await store.rawRuns('invoice', 0n, never)).runs!;
   expect(first).toEqual({
     run: one,
     full: false,

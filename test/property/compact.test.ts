@@ -171,7 +171,8 @@ async function play({ shape, batchBytes, kind, columns, first, events }: Story):
       rows.slice(i * per, (i + 1) * per).map(({ op, row }) => ({ op, values: row })),
     );
     const number = await raw.add(table, { full, columns, files: parts });
-    const [written] = await exporter.state.rawRuns(table, number - 1n, new AbortController().signal);
+    const page = await exporter.state.rawRuns(table, number - 1n, new AbortController().signal);
+    const [written] = page.runs!;
     model.runs.push({
       run: number,
       full,
