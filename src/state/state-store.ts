@@ -42,8 +42,9 @@ import {
 import { knownTables, type Paused, pauseTables, type Resumed, resumeTables } from './pauses.ts';
 import { type FilesPage, type RawTable, rawFiles, rawTable } from './raw-files.ts';
 import { type RawPage, rawRuns, type Until } from './raw-runs.ts';
+import type { LeaseKind } from './run-kinds.ts';
 import { commitRun, nextRun, type Plan, planRun, prepareRun, settledState } from './runs.ts';
-import type { RunKind, RunState } from './schema.ts';
+import type { RunState } from './schema.ts';
 import { giveSlots, renewSlots, type SlotClaim, type SlotHolder, takeSlot } from './source-slots.ts';
 import { type Staged, type StagedStatus, type StagedWork, saveStaged, stagedStatus } from './staged.ts';
 import { moveMarks, type Rest, readStanding, type Standing } from './standing.ts';
@@ -68,7 +69,7 @@ export class StateStore implements AsyncDisposable {
    * written down. `holder` is for people: host and process. Throws FOLDER_CLASH, and then took none.
    */
   async acquire(
-    kind: RunKind,
+    kind: LeaseKind,
     tables: Wanted[],
     holder: string,
     ttlMs: number,
@@ -288,7 +289,7 @@ export class StateStore implements AsyncDisposable {
   /** Takes the folders' leases from their holders, living ones only with `force`; returns all that were held before. */
   async takeAway(
     folders: string[],
-    kind: RunKind | null,
+    kind: LeaseKind | null,
     force: boolean,
     signal: AbortSignal,
   ): Promise<(HeldLease & { released: boolean })[]> {
