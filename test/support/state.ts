@@ -6,8 +6,8 @@ import type { Prepared } from '../../src/model/run.ts';
 import { rawKey } from '../../src/model/run.ts';
 import type { Acquired, Held, Lease } from '../../src/state/leases.ts';
 import { openState, type StateOptions } from '../../src/state/open-state.ts';
-import type { Plan } from '../../src/state/runs.ts';
 import type { LeaseKind } from '../../src/state/run-kinds.ts';
+import type { Plan } from '../../src/state/runs.ts';
 import type { StateStore } from '../../src/state/state-store.ts';
 
 export const silent = pino({ level: 'silent' });

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import pg from 'pg';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import { createExporter } from '../../support/exporter.ts';
 import { readWithHyparquet } from '../../support/parquet-readers.ts';
 import type { TextColumns } from '../../support/parquet-text.ts';
@@ -27,7 +27,7 @@ const SETTINGS: Record<string, string> = {
   transform_null_equals: 'on',
   lc_monetary: "'C'",
   lc_numeric: "'C'",
-  debug_parallel_query: 'on',
+  [inject('postgresMajor') < 16 ? 'force_parallel_mode' : 'debug_parallel_query']: 'on',
 };
 
 /** Ends a literal too early where backslashes escape. */

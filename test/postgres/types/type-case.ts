@@ -1,7 +1,7 @@
 /** How a type is tested: the values that a column gets, and SQL that makes values again of the text that the lake has. */
 
 /** SQL that makes a value; plain strings are literals of the column's type. */
-export type Value = string | { sql: string };
+export type Value = string | { sql: string; since?: number };
 
 export type TypeCase = {
   type: string;
@@ -10,9 +10,12 @@ export type TypeCase = {
   restore: string;
   /** The lake's type, as typeName() writes it. */
   lake: string;
+  /** The first Postgres that has the type so. */
+  since?: number;
 };
 
-export const sql = (text: string): Value => ({ sql: text });
+/** `since`: the first Postgres that knows the value. */
+export const sql = (text: string, since?: number): Value => ({ sql: text, since });
 
 export function scalar(lake: string, type: string, values: Value[], base = type): TypeCase {
   return { lake, type, values, restore: `x::${base}` };
@@ -55,5 +58,6 @@ export function numeric(precision: number, scale: number): TypeCase {
   const values = digits.flatMap((text) => [`${text}e${-scale}`, `-${text}e${-scale}`]);
   const [p, s] = scale < 0 ? [precision - scale, 0] : [Math.max(precision, scale), scale];
   const lake = p <= 38 ? `decimal(${p},${s})` : 'string';
-  return scalar(lake, `numeric(${precision},${scale})`, values, 'numeric');
+  const since = scale < 0 || scale > precision ? 15 : undefined;
+  return { ...scalar(lake, `numeric(${precision},${scale})`, values, 'numeric'), since };
 }

@@ -1,5 +1,6 @@
 /** A column for every type that a table can have, with the values that break exporters. */
 
+import { inject } from 'vitest';
 import { json, multirange, numeric, range, scalar, sql, type TypeCase, type Value } from './type-case.ts';
 
 const NASTY_TEXT: Value[] = [
@@ -76,7 +77,7 @@ export const TYPE_SETUP = `
   create type text_range as range (subtype = text, collation = "C");
   create type float_range as range (subtype = float8);`;
 
-export const TYPE_CASES: TypeCase[] = [
+export const ALL_TYPE_CASES: TypeCase[] = [
   ...Object.values(INTEGERS).map(([lake, type, values]) => scalar(lake, type, values)),
   ...['oid', 'xid', 'cid'].map((type) => scalar('long', type, ['0', '1', '2147483648', '4294967295'])),
   scalar('decimal(20,0)', 'xid8', ['0', '4294967296', '18446744073709551615']),
@@ -215,7 +216,7 @@ export const TYPE_CASES: TypeCase[] = [
   json('timestamp[]', ['{infinity,"294276-12-31 23:59:59.999999","4714-11-24 00:00:00 BC"}']),
   json('timestamptz[]', ['{infinity,"294276-12-31 23:59:59.999999+00","2024-01-01 00:00:00.000001+00"}']),
   json('time[]', ['{24:00:00,00:00:00.000001}']),
-  json('interval[]', ['{"1 mon -1 day",infinity,"-00:00:00.000001"}']),
+  json('interval[]', ['{"1 mon -1 day",NULL,"-00:00:00.000001"}', sql(`'{infinity}'`, 17)]),
   json('uuid[]', ['{a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11,NULL}']),
   json('bytea[]', ['{"\\\\x00ff",NULL,""}']),
   json('json[]', ['{"{\\"a\\": 1}","[1]"}']),
@@ -282,8 +283,8 @@ export const TYPE_CASES: TypeCase[] = [
   scalar('string', 'interval', [
     '0',
     '1 year -2 mons +3 days -04:05:06.000007',
-    'infinity',
-    '-infinity',
+    sql(`'infinity'`, 17),
+    sql(`'-infinity'`, 17),
     '178000000 years',
     '-0.000001 s',
   ]),
@@ -324,6 +325,14 @@ export const TYPE_CASES: TypeCase[] = [
   scalar('string', 'refcursor', ['a cursor']),
   scalar('string', 'aclitem', ['=r/postgres']),
 ];
+
+const MAJOR = inject('postgresMajor');
+
+/** Those that the server at hand has. */
+export const TYPE_CASES: TypeCase[] = ALL_TYPE_CASES.filter(({ since = 0 }) => since <= MAJOR).map((each) => ({
+  ...each,
+  values: each.values.filter((value) => typeof value === 'string' || (value.since ?? 0) <= MAJOR),
+}));
 
 const quoted = (text: string) => `'${text.replaceAll("'", "''")}'`;
 
