@@ -133,6 +133,17 @@ function buildProgram(io: Io, start: Start): Command {
     .hook('preAction', (own) => whichTables(own.opts()));
   tables(
     command(
+      'reconcile',
+      'find rows that were deleted in the source, and write them to raw/ as deletes',
+      async () => (await import('./reconcile.ts')).runReconcile,
+    ),
+  )
+    .option('--all', 'every configured table', false)
+    .option('--accept-deletes', 'also where most of a table is gone', false)
+    .option('--dry-run', 'count them and show some keys; write nothing', false)
+    .hook('preAction', (own) => whichTables(own.opts()));
+  tables(
+    command(
       'history',
       'the versions of a staged table, and what each did',
       async () => (await import('./history.ts')).runHistory,

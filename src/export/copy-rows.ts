@@ -40,7 +40,7 @@ export async function copyRows(
   client: pg.ClientBase,
   { settings, columns, onProgress }: TableWork,
   given: CopyPlan,
-  writer: RawWriter,
+  writer: Pick<RawWriter, 'write'>,
   signal: AbortSignal,
 ) {
   const { plan, snapshot, finished, rows, trustText, groups } = given;

@@ -62,6 +62,8 @@ export const ERRORS = {
   VALUE_UNFIT: { exit: 1, retried: false },
   SCHEMA_CHANGED: { exit: 1, retried: false },
   EXPECTATION_BROKEN: { exit: 1, retried: false },
+  RECONCILE_MANY: { exit: 1, retried: false },
+  RECONCILE_HISTORY: { exit: 1, retried: true },
   STAGED_UNSUPPORTED: { exit: 3, retried: false },
   STAGED_MISSING: { exit: 2, retried: false },
   STAGED_VERSION: { exit: 2, retried: false },

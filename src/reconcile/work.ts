@@ -18,6 +18,8 @@ export type ReconcileRequest = {
   /** Who holds the leases, for people: host and process. */
   holder: string;
   leaseMs: number;
+  /** Told how far a table is: rows read of the source (about `of`), then of the staged table. */
+  onProgress?: (table: TableName, what: 'source' | 'staged', rows: bigint, of: number | null) => void;
 };
 
 export type Reconciled = {
@@ -40,12 +42,4 @@ export type Reconciled = {
   sample: string[];
   /** Exactly when held. */
   held: Held | null;
-};
-
-/** Told how far each table is. */
-export type ReconcileProgress = {
-  started(table: TableName, estimatedRows: number): void;
-  /** `rows`: of `what`. */
-  advanced(table: TableName, what: 'source' | 'staged', rows: bigint): void;
-  ended(result: Reconciled): void;
 };

@@ -1,0 +1,102 @@
+/** A database, exports, compactions and reconciliations of it in this process, and what the staged table then holds. */
+
+import type { TableOutcome } from '../../src/export/work.ts';
+import type { TableSettings } from '../../src/model/table.ts';
+import { reconcileTables } from '../../src/reconcile/reconcile-tables.ts';
+import type { Reconciled, ReconcileRequest } from '../../src/reconcile/work.ts';
+import { type Compactor, type CompactorOptions, createCompactor } from './compactor.ts';
+import { createExporter, type Exporter, tableSettings } from './exporter.ts';
+import { createDatabase, type TestDatabase } from './postgres.ts';
+import { never } from './state.ts';
+
+export type ReconcileOptions = Partial<Pick<ReconcileRequest, 'acceptDeletes' | 'dryRun' | 'onProgress'>> & {
+  settings?: Partial<TableSettings>;
+  step?: (name: string) => Promise<void>;
+  signal?: AbortSignal;
+};
+
+export type ReconcileScene = AsyncDisposable & {
+  db: TestDatabase;
+  exporter: Exporter;
+  compactor: Compactor;
+  /** The result, of any state. */
+  tryReconcile(table: string, options?: ReconcileOptions): Promise<Reconciled>;
+  /** The result; throws the error of one that failed. */
+  reconcile(table: string, options?: ReconcileOptions): Promise<Reconciled>;
+  /** What is new, to the staged table. */
+  stage(table: string, settings?: Partial<TableSettings>): Promise<TableOutcome>;
+  compact(table: string, settings?: Partial<TableSettings>): Promise<void>;
+  /** Deleted rows leave the staged table: reconcile and compact. */
+  settle(table: string, options?: ReconcileOptions): Promise<Reconciled>;
+  /** One column of the staged table, sorted as text. */
+  staged(table: string, column?: string): Promise<(string | null)[]>;
+};
+
+/** `url`: of a source that is not a database of its own. */
+export async function createReconcileScene(options: CompactorOptions = {}): Promise<ReconcileScene> {
+  const stack = new AsyncDisposableStack();
+  const db = stack.use(await createDatabase());
+  const exporter = stack.use(await createExporter(db.url));
+  const compactor = stack.use(await createCompactor(exporter, options));
+  const scene = {
+    ...reconcilerOf(db, exporter, compactor),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+  return scene;
+}
+
+export function reconcilerOf(
+  db: TestDatabase,
+  exporter: Exporter,
+  compactor: Compactor,
+): Omit<ReconcileScene, typeof Symbol.asyncDispose> {
+  const tryReconcile: ReconcileScene['tryReconcile'] = async (table, given = {}) => {
+    const {
+      settings,
+      step = async () => {},
+      signal = never,
+      acceptDeletes = false,
+      dryRun = false,
+      onProgress,
+    } = given;
+    const deps = { export: { ...exporter.deps, step }, compact: compactor.deps };
+    const request = { acceptDeletes, dryRun, onProgress, holder: 'reconciler', leaseMs: 60_000 };
+    const [result] = await reconcileTables(
+      deps,
+      { tables: [tableSettings(table, settings)], ...request },
+      () => {},
+      signal,
+    );
+    return result;
+  };
+  const reconcile: ReconcileScene['reconcile'] = async (table, given) => {
+    const result = await tryReconcile(table, given);
+    if (result.error) throw result.error;
+    return result;
+  };
+  const compact: ReconcileScene['compact'] = async (table, settings) => {
+    const { merge = 'rewrite' } = settings ?? {};
+    await compactor.compact(table, { merge });
+  };
+  return {
+    db,
+    exporter,
+    compactor,
+    tryReconcile,
+    reconcile,
+    compact,
+    async stage(table, settings) {
+      const outcome = await exporter.run(table, { settings });
+      await compact(table, settings);
+      return outcome;
+    },
+    async settle(table, given) {
+      const result = await reconcile(table, given);
+      await compact(table, given?.settings);
+      return result;
+    },
+    async staged(table, column = 'id') {
+      return (await compactor.rows(table)).map((row) => row[column]).sort();
+    },
+  };
+}
