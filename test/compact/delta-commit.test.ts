@@ -7,7 +7,7 @@ import { history } from '../../src/compact/delta/history.ts';
 import { readSnapshot, refreshSnapshot } from '../../src/compact/delta/read-log.ts';
 import type { Lake } from '../../src/lake/lake.ts';
 import { BACKENDS, type Place } from '../lake/backends.ts';
-import { s3Fixture } from '../s3/s3-fixture.ts';
+import { limitsFor, s3Fixture } from '../s3/s3-fixture.ts';
 import type { S3FaultAction } from '../support/s3-faults.ts';
 import { added, CREATE, changes, type DeltaPlace, deltaPlace, ID, METADATA, never, removed } from './delta-support.ts';
 
@@ -82,7 +82,7 @@ describe('an unclear answer to a commit', () => {
     ['no answer though the work is done', { kind: 'hang', work: true }],
     ['409', { kind: 'answer', status: 409, code: 'ConditionalRequestConflict' }],
   ])('%s: it is ours, once', async (_, act) => {
-    await using s3 = await s3Fixture();
+    await using s3 = await s3Fixture({}, limitsFor(act));
     const writer = place.writer('staged/t', s3.lake);
     const first = (await commit(writer, null, CREATE, never)) as Snapshot;
     s3.server.fault({ on: 'PutObject', act });

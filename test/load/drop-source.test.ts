@@ -4,9 +4,11 @@ import { access, mkdir, mkdtemp, readFile, rename, rm, symlink, utimes, writeFil
 import os from 'node:os';
 import path from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
+import type { RetryLimits } from '../../src/lake/settings.ts';
 import type { Drop } from '../../src/load/drop.ts';
 import type { LoadSettings } from '../../src/load/settings.ts';
 import { type DropInput, type DropSource, openDropSource } from '../../src/load/source.ts';
+import { limitsFor } from '../s3/s3-fixture.ts';
 import { type S3ServerOptions, startS3Server } from '../support/s3-server.ts';
 import { findVersitygw, startVersitygw, VERSITYGW_KEYS } from '../support/versitygw.ts';
 
@@ -118,8 +120,8 @@ describe('in a folder', () => {
 Object.assign(process.env, VERSITYGW_KEYS);
 
 const textOf = async (input: DropInput) => ('bytes' in input ? Buffer.from(input.bytes).toString() : input.path);
-/** Sleeps of retries take no time; a hung request ends after 300 ms. */
-const quick = { retry: { attemptMs: 300 }, tools: { sleep: async () => {} } };
+/** Sleeps of retries take no time. */
+const sleepless = { tools: { sleep: async () => {} } };
 
 describe('in a bucket', () => {
   async function bucket(objects: Record<string, string>, options: S3ServerOptions = {}) {
@@ -128,8 +130,8 @@ describe('in a bucket', () => {
     for (const [key, body] of Object.entries(objects))
       server.bucket.put(key, Buffer.from(body), { metadata: {} }, false);
     const s3 = { endpoint: server.endpoint, region: 'us-east-1', force_path_style: true };
-    const open = async (from: string) => {
-      const source = await openDropSource(settings(from, { s3 }), os.tmpdir(), quick);
+    const open = async (from: string, retry: Partial<RetryLimits> = {}) => {
+      const source = await openDropSource(settings(from, { s3 }), os.tmpdir(), { retry, ...sleepless });
       onTestFinished(() => source[Symbol.asyncDispose]());
       return source;
     };
@@ -175,7 +177,7 @@ describe('in a bucket', () => {
     ["a proxy's page", { kind: 'html', status: 502 } as const],
   ])('%s: tried again', async (_, action) => {
     const { server, open } = await bucket({ a: 'first', b: 'a body of some length' });
-    const source = await open('s3://lake/**');
+    const source = await open('s3://lake/**', limitsFor(action));
     const [a, b] = await listed(source);
     await source.read(a, textOf, never);
     server.fault({ on: 'GetObject', act: action, times: 2 });

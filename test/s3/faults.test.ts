@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import type { Lake } from '../../src/lake/lake.ts';
 import type { S3FaultAction, S3Operation } from '../support/s3-faults.ts';
-import { never, ours, PART, s3Fixture } from './s3-fixture.ts';
+import { limitsFor, never, ours, PART, s3Fixture } from './s3-fixture.ts';
 
 const KEY = 'raw/t/file';
 const STORED = `pre/${KEY}`;
@@ -29,7 +29,7 @@ const WRITES: S3Operation[] = ['CreateMultipartUpload', 'UploadPart', 'CompleteM
 
 describe.each(WRITES)('%s', (on) => {
   test.each(PASSING)('%s: tried again, the file is whole', async (_, act) => {
-    await using s3 = await s3Fixture();
+    await using s3 = await s3Fixture({}, limitsFor(act));
     s3.server.fault({ on, nth: on === 'UploadPart' ? 2 : 1, act });
     const body = randomBytes(4 * PART + 5);
     await s3.lake.completeUpload(await prepare(s3.lake, body), ours, never);
@@ -130,7 +130,7 @@ describe.each(['ignored', 'refused'] as const)('a server where the condition is 
 
 describe('putIfAbsent', () => {
   test.each(PASSING)('%s: created, as far as its caller can tell', async (_, act) => {
-    await using s3 = await s3Fixture();
+    await using s3 = await s3Fixture({}, limitsFor(act));
     s3.server.fault({ on: 'PutObject', act });
     expect(await s3.lake.putIfAbsent('log/1.json', Buffer.from('{}'), never)).toBe('created');
     expect(s3.server.faultsLeft()).toBe(0);
@@ -161,7 +161,7 @@ describe('GetObject', () => {
     ['a body that stops coming', { kind: 'stall' }],
     ['a changed byte', { kind: 'corrupt' }],
   ] as [string, S3FaultAction][])('%s: read again, whole', async (_, act) => {
-    await using s3 = await s3Fixture();
+    await using s3 = await s3Fixture({}, limitsFor(act));
     const body = randomBytes(100_000);
     await s3.lake.putIfAbsent(KEY, body, never);
     s3.server.fault({ on: 'GetObject', act });
@@ -171,10 +171,10 @@ describe('GetObject', () => {
   });
 
   test('a slow body is waited for, as long as it comes', async () => {
-    await using s3 = await s3Fixture();
+    await using s3 = await s3Fixture({}, { attemptMs: 2_000 });
     const body = randomBytes(100_000);
     await s3.lake.putIfAbsent(KEY, body, never);
-    s3.server.fault({ on: 'GetObject', act: { kind: 'slow', pieceBytes: 10_000, pauseMs: 50 } });
+    s3.server.fault({ on: 'GetObject', act: { kind: 'slow', pieceBytes: 10_000, pauseMs: 250 } });
     expect((await s3.lake.get(KEY, never)).equals(body)).toBe(true);
     expect(s3.server.count('GetObject')).toBe(1);
   });

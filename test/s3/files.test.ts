@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { S3FaultAction } from '../support/s3-faults.ts';
-import { never, PART, s3Fixture } from './s3-fixture.ts';
+import { limitsFor, never, PART, s3Fixture } from './s3-fixture.ts';
 
 const KEY = 'staged/t/file.parquet';
 const STORED = `pre/${KEY}`;
@@ -37,7 +37,7 @@ const PASSING: [string, S3FaultAction][] = [
 
 describe('a local file into the lake', () => {
   test.each(PASSING)('in one request: %s: tried again from its first byte', async (_, act) => {
-    await using s3 = await s3Fixture();
+    await using s3 = await s3Fixture({}, limitsFor(act));
     s3.server.fault({ on: 'PutObject', act });
     const body = randomBytes(PART + 5);
     await s3.lake.putFile(KEY, await fileOf(body), never);
@@ -55,7 +55,7 @@ describe('a local file into the lake', () => {
   });
 
   test.each(PASSING)('a large one in parts: %s: there once, whole', async (_, act) => {
-    await using s3 = await s3Fixture();
+    await using s3 = await s3Fixture({}, limitsFor(act));
     s3.server.fault({ on: 'UploadPart', nth: 3, act });
     s3.server.fault({ on: 'CompleteMultipartUpload', act: { kind: 'lose-answer' } });
     const body = randomBytes(17 * PART);
@@ -105,8 +105,8 @@ const BROKEN: [string, S3FaultAction][] = [
 ];
 
 describe('the lake’s file into a local one', () => {
-  async function stored(bytes: number) {
-    const s3 = await s3Fixture();
+  async function stored(bytes: number, act?: S3FaultAction) {
+    const s3 = await s3Fixture({}, act && limitsFor(act));
     const body = randomBytes(bytes);
     s3.server.bucket.put(STORED, body, { metadata: {} }, false);
     return { s3, body, to: join(folder, 'to') };
@@ -114,7 +114,7 @@ describe('the lake’s file into a local one', () => {
 
   describe.each([1, 2, 3])('piece %i', (nth) => {
     test.each(BROKEN)('%s: that piece is fetched again', async (_, act) => {
-      const { s3, body, to } = await stored(3 * PIECE + 1);
+      const { s3, body, to } = await stored(3 * PIECE + 1, act);
       await using _server = s3;
       s3.server.fault({ on: 'GetObject', nth, act });
       const { bytes } = await s3.lake.fetchFile(KEY, to, never);
@@ -130,7 +130,7 @@ describe('the lake’s file into a local one', () => {
     ['half of the body, and no more', { kind: 'stall' }],
     ['a byte that is another', { kind: 'corrupt' }],
   ])('a small one comes at once; %s: again', async (_, act) => {
-    const { s3, body, to } = await stored(3 * PART);
+    const { s3, body, to } = await stored(3 * PART, act);
     await using _server = s3;
     s3.server.fault({ on: 'GetObject', act });
     await s3.lake.fetchFile(KEY, to, never, { bytes: body.length });

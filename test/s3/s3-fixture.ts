@@ -3,6 +3,7 @@
 import type { Lake } from '../../src/lake/lake.ts';
 import { openLake } from '../../src/lake/open.ts';
 import type { RetryLimits, S3Settings } from '../../src/lake/settings.ts';
+import type { S3FaultAction } from '../support/s3-faults.ts';
 import { type S3Server, type S3ServerOptions, startS3Server } from '../support/s3-server.ts';
 
 export const PART = 64 * 1024;
@@ -17,7 +18,11 @@ export type Fixture = AsyncDisposable & {
   open(settings?: Partial<S3Settings>): Promise<Lake>;
 };
 
-/** Sleeps of retries take no time, and are written down; a hung request ends after 300 ms. */
+/** Limits of a test that lets a request hang: it is given up after a second. Others have time, on a machine with other work too. */
+export const limitsFor = ({ kind }: S3FaultAction): Partial<RetryLimits> =>
+  kind === 'hang' || kind === 'stall' ? { attemptMs: 1_000 } : {};
+
+/** Sleeps of retries take no time, and are written down. */
 export async function s3Fixture(options: S3ServerOptions = {}, limits: Partial<RetryLimits> = {}): Promise<Fixture> {
   Object.assign(process.env, { AWS_ACCESS_KEY_ID: 'test', AWS_SECRET_ACCESS_KEY: 'testtest' });
   const server = await startS3Server(options);
@@ -26,8 +31,7 @@ export async function s3Fixture(options: S3ServerOptions = {}, limits: Partial<R
   const sleep = async (ms: number) => void sleeps.push(ms);
   const open = async (settings: Partial<S3Settings> = {}) => {
     const s3 = { endpoint: server.endpoint, region: 'us-east-1', force_path_style: true, part_size: PART, ...settings };
-    const retry = { attemptMs: 300, ...limits };
-    const lake = await openLake({ url: 's3://lake/pre', baseDir: '/', s3 }, { retry, tools: { sleep } });
+    const lake = await openLake({ url: 's3://lake/pre', baseDir: '/', s3 }, { retry: limits, tools: { sleep } });
     lakes.push(lake);
     return lake;
   };
