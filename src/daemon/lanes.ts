@@ -3,6 +3,7 @@
 import { compactDeps, compactSettings } from '../compact/compact-deps.ts';
 import type { Config } from '../config/config.ts';
 import { exportDeps } from '../export/export-deps.ts';
+import { archiveTable } from '../manifest/archive-table.ts';
 import type { TableSettings } from '../model/table.ts';
 import { reconcileTables } from '../reconcile/reconcile-tables.ts';
 import { compactLanes } from './compact-lane.ts';
@@ -103,6 +104,13 @@ export function lanesOf(deps: DaemonDeps, { config, works, sampler, waiting, wai
       if (!table) return false;
       await engine.use(({ checkpoints }) => work({ lake, root: `staged/${table.folder}`, checkpoints }));
       return true;
+    },
+    archive: async (name, order, signal) => {
+      const table = works.table(name);
+      if (!table) return 0;
+      await state.prune(signal);
+      const who = { name: table.name, folder: table.folder, holder, leaseMs: leaseMs() };
+      return archiveTable({ state, lake, log, step: async () => {} }, { ...order, ...who, dryRun: false }, signal);
     },
     retentionMs: () => Math.max(config().defaults.retentionMs, 60 * MINUTE),
     clock: () => clock.now(),

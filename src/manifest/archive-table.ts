@@ -40,6 +40,8 @@ export type ArchiveOrder = {
 };
 
 const LIMITS = {
+  /** The newest runs stay whatever their age: pages that show them need no archive. */
+  keep: 200,
   /** Runs that are worth an archive. */
   least: 100,
   /** Runs and files of one archive, which is read whole: some megabytes in memory. */
@@ -52,9 +54,10 @@ const LIMITS = {
 export async function archiveTable(deps: ArchiveDeps, order: ArchiveOrder, signal: AbortSignal): Promise<number> {
   const { state, log } = deps;
   const { name, folder, holder, leaseMs, retentionMs } = order;
-  const { least } = { ...LIMITS, ...order.limits };
-  const waiting = await state.countOldRuns(folder, retentionMs, signal);
-  if (waiting < least || order.dryRun) return waiting < least ? 0 : waiting;
+  const { least, keep } = { ...LIMITS, ...order.limits };
+  const waiting = await state.countOldRuns(folder, { olderThanMs: retentionMs, keep }, signal);
+  if (waiting < least) return 0;
+  if (order.dryRun) return waiting;
   const [found] = await state.acquire('archive', [{ name, folder }], holder, leaseMs, signal);
   if (found.state === 'held') return 0;
   const lost = new AbortController();
@@ -70,10 +73,11 @@ export async function archiveTable(deps: ArchiveDeps, order: ArchiveOrder, signa
 }
 
 async function archive(deps: ArchiveDeps, order: ArchiveOrder, lease: Lease, signal: AbortSignal): Promise<number> {
-  const { most, archives: many } = { ...LIMITS, ...order.limits };
+  const { keep, most, archives: many } = { ...LIMITS, ...order.limits };
+  const old = { olderThanMs: order.retentionMs, keep };
   let count = 0;
   for (;;) {
-    const runs = await deps.state.oldRuns(order.folder, { olderThanMs: order.retentionMs, most }, signal);
+    const runs = await deps.state.oldRuns(order.folder, old, most, signal);
     if (runs.length === 0) break;
     await deps.step('archive-read');
     await land(deps, order, lease, runs, [], signal);

@@ -51,23 +51,16 @@ export type Archive = {
   full: { run: bigint; at: string } | null;
 };
 
-/** Committed runs of a table that stay whatever their age: pages that show the newest ones need no archive. */
-const KEPT = 200;
-
-/** Which runs may go: those committed so long ago, but for the newest ones; of them no more than have `most` files and runs together. */
-export type ArchiveLimits = { olderThanMs: number; most: number };
+/** Which runs may go: those committed so long ago, but for the `keep` newest of all. */
+export type OldRuns = { olderThanMs: number; keep: number };
 
 /**
- * The oldest runs of the table that may go, in order; one at least where there are any. They end with the last run that the staged table
+ * The oldest runs of the table that may go, in order, with no more than `most` files and runs together; one at least where there are any. They end with the last run that the staged table
  * holds where that is among them, so that no archive is part of what waits and part of what does not.
  */
-export async function oldRuns(
-  tx: StateTx,
-  folder: string,
-  { olderThanMs, most }: ArchiveLimits,
-): Promise<ArchivedRun[]> {
+export async function oldRuns(tx: StateTx, folder: string, old: OldRuns, most: number): Promise<ArchivedRun[]> {
   const query = sql<OldRow>`
-    with old as materialized (${candidates(tx, folder, olderThanMs)})
+    with old as materialized (${candidates(tx, folder, old)})
     select r.run, r.kind, r.is_full as "full", r.repeats, r.rows, r.late_rows as "lateRows", r.bytes, r.unfit, r.broken,
       ${instant('r.snapshot_at')} as "snapshotAt", ${instant('r.started_at')} as "startedAt", ${instant('r.finished_at')} as "finishedAt",
       (select jsonb_agg(jsonb_build_object('key', f.key, 'rows', f.rows, 'bytes', f.bytes, 'bounds', f.bounds) order by f.part)
@@ -91,14 +84,14 @@ type OldRow = Omit<ArchivedRun, 'run' | 'rows' | 'lateRows' | 'bytes' | 'files'>
   Record<'run' | 'rows' | 'lateRows' | 'bytes', string> & { files: CommittedFile[] | null };
 
 /** How many runs may go. */
-export async function countOldRuns(tx: StateTx, folder: string, olderThanMs: number): Promise<number> {
+export async function countOldRuns(tx: StateTx, folder: string, old: OldRuns): Promise<number> {
   const query = sql<{ n: number }>`
-    select count(*)::int as n from (${candidates(tx, folder, olderThanMs)}) old where old.is_old`;
+    select count(*)::int as n from (${candidates(tx, folder, old)}) old where old.is_old`;
   return (await query.execute(tx.db)).rows[0].n;
 }
 
 /** All runs but the newest, in order; once one is too young, no later one is old: the database's clock may have been set. */
-function candidates({ schema }: StateTx, folder: string, olderThanMs: number) {
+function candidates({ schema }: StateTx, folder: string, { olderThanMs, keep }: OldRuns) {
   const run = tableIn(schema, 'run');
   const table = sql`(select id from ${tableIn(schema, 'source_table')} where folder = ${folder})`;
   return sql`
@@ -108,7 +101,7 @@ function candidates({ schema }: StateTx, folder: string, olderThanMs: number) {
     from ${run} r
     where r.table_id = ${table} and r.state = 'committed' and r.run <= (
       select n.run from ${run} n where n.table_id = ${table} and n.state = 'committed'
-      order by n.table_id desc, n.run desc offset ${KEPT} limit 1)
+      order by n.table_id desc, n.run desc offset ${keep} limit 1)
       -- Status shows the last export, however many reconciliations came since.
       and r.run < (select mark_run from ${tableIn(schema, 'source_table')} where id = ${table})
     window w as (order by r.run)`;

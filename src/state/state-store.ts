@@ -9,10 +9,10 @@ import type { ChunkedRun, NotedChunk, Prepared } from '../model/run.ts';
 import {
   type Archive,
   type ArchivedRun,
-  type ArchiveLimits,
   archivesAfter,
   countOldRuns,
   noteArchive,
+  type OldRuns,
   oldRuns,
   throughRun,
 } from './archives.ts';
@@ -40,6 +40,7 @@ import {
   type Wanted,
 } from './leases.ts';
 import { knownTables, type Paused, pauseTables, type Resumed, resumeTables } from './pauses.ts';
+import { pruneRows } from './prune.ts';
 import { type FilesPage, type RawTable, rawFiles, rawTable } from './raw-files.ts';
 import { type RawPage, rawRuns, type Until } from './raw-runs.ts';
 import type { LeaseKind } from './run-kinds.ts';
@@ -228,13 +229,13 @@ export class StateStore implements AsyncDisposable {
   }
 
   /** How many runs of the table may go into an archive: all that were committed so long ago, but for the newest. */
-  async countOldRuns(folder: string, olderThanMs: number, signal: AbortSignal): Promise<number> {
-    return this.#database.transact('look for old runs', (tx) => countOldRuns(tx, folder, olderThanMs), signal);
+  async countOldRuns(folder: string, old: OldRuns, signal: AbortSignal): Promise<number> {
+    return this.#database.transact('look for old runs', (tx) => countOldRuns(tx, folder, old), signal);
   }
 
-  /** The oldest of these, in order, for one archive. */
-  async oldRuns(folder: string, limits: ArchiveLimits, signal: AbortSignal): Promise<ArchivedRun[]> {
-    return this.#database.transact('read old runs', (tx) => oldRuns(tx, folder, limits), signal, READING);
+  /** The oldest of these, in order, for one archive: `most` counts their files and runs. */
+  async oldRuns(folder: string, old: OldRuns, most: number, signal: AbortSignal): Promise<ArchivedRun[]> {
+    return this.#database.transact('read old runs', (tx) => oldRuns(tx, folder, old, most), signal, READING);
   }
 
   /** All archives of the table, in order, and the last run that its staged table holds (0: none). */
@@ -314,6 +315,11 @@ export class StateStore implements AsyncDisposable {
   /** Notes that such work was done just now. */
   async noteWork(kind: NotedWork, names: readonly string[], signal: AbortSignal): Promise<void> {
     return this.#database.transact('note what was done', (tx) => noteWork(tx, kind, names), signal);
+  }
+
+  /** Deletes rows of processes that died long ago, and of work that nobody does any more. */
+  async prune(signal: AbortSignal): Promise<void> {
+    return this.#database.transact('remove old rows', pruneRows, signal);
   }
 
   /** A table's newest runs, the newest first. */
