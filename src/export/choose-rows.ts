@@ -5,8 +5,7 @@
  */
 
 import { historyChange } from '../model/history.ts';
-import type { History, Leaf, Mark } from '../model/mark.ts';
-import type { LeafChoice } from '../postgres/changed-rows.ts';
+import type { History, Leaf, LeafRule, Mark } from '../model/mark.ts';
 
 export type Choice = {
   /** Every row, as a first run. */
@@ -14,7 +13,7 @@ export type Choice = {
   /** What the rows are compared with; null exactly when full. */
   since: Mark | null;
   /** Partitions that are read by another rule than the rest. */
-  apart: { leaf: Leaf; rule: LeafChoice['rule'] }[];
+  apart: { leaf: Leaf; rule: Exclude<LeafRule, 'changed'> }[];
   /** What the next mark is made from. */
   base: Mark | null;
   /** Why the mark's ids mean nothing here; null: they do. */

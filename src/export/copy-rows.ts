@@ -122,10 +122,10 @@ async function shared(
 ): Promise<Together | null> {
   const { readers, name } = settings;
   // An index finds changed rows without a reading of the table.
-  const { since, apart, between, blocks = { from: 0, to: null } } = rows;
+  const { since, apart = [], between, only, blocks = { from: 0, to: null } } = rows;
   const byIndex = between !== undefined || (since !== null && plan.cursor !== null && since.floor !== null);
-  if (readers === 1 || byIndex || (apart && apart.length > 0)) return null;
-  const pieces = piecesOf(await tableBlocks(client, snapshot.leaves), blocks);
+  if (readers === 1 || byIndex || apart.length > 0 || (only && since)) return null;
+  const pieces = piecesOf(await tableBlocks(client, only ?? snapshot.leaves), blocks);
   return pieces && { source, table: name, pieces, readers };
 }
 

@@ -13,12 +13,8 @@ import { instantText } from '../postgres/render.ts';
 import { openSnapshot } from '../postgres/snapshot.ts';
 import type { Source } from '../postgres/source.ts';
 import { sourceError } from '../postgres/source-error.ts';
-import { tableBlocks } from '../postgres/table-blocks.ts';
-import { knownCount } from './check-count.ts';
-import { chooseRows } from './choose-rows.ts';
-import { chunkStarts } from './chunks/plan-chunks.ts';
 import { planColumns } from './column-plan.ts';
-import { countOf } from './read-table.ts';
+import { chunksOf, decideRows } from './decide-rows.ts';
 import { cursorBounds, exportedBefore } from './repeat-range.ts';
 
 export type DryRun = {
@@ -53,20 +49,7 @@ export async function dryRun(
       const snapshot = await openSnapshot(client, table, source.statementTimeoutMs, facts.history);
       if (range) exportedBefore(settings.name, mark);
       const between = range ? cursorBounds(settings.name, plan, range) : undefined;
-      const { leaves, history, at } = snapshot;
-      const count = await countOf(client, table, plan);
-      const previous = count && mark ? knownCount(mark, count) : mark;
-      const hasCursor = plan.cursor !== null;
-      const choice = chooseRows({
-        previous,
-        full,
-        leaves,
-        root: table.oid,
-        history,
-        at,
-        hasCursor,
-        counts: count !== null,
-      });
+      const { choice } = await decideRows(client, { mark, full }, table, plan, snapshot);
       const since = range ? null : choice.since;
       const apart = range ? [] : await leafChoices(client, choice.apart);
       const { where, start } = settings;
@@ -86,7 +69,7 @@ export async function dryRun(
         client,
         sql<{ 'QUERY PLAN': [{ Plan: { 'Plan Rows': number } }] }>`explain (format json) ${sql.raw(query)}`,
       );
-      const starts = choice.full && !range ? chunkStarts(await tableBlocks(client, leaves), settings.chunkBytes) : [0];
+      const starts = range ? null : await chunksOf(client, choice, snapshot.leaves, settings.chunkBytes);
       await client.query('rollback');
       const value = plan.cursor?.type === 'bigint' ? coveredValue(since?.trail ?? [], since?.floor ?? null) : null;
       const byCursor =
@@ -100,7 +83,7 @@ export async function dryRun(
         floor: !byCursor ? null : value === null ? instantText(since.floor!, true) : String(value),
         cursor: plan.cursor?.column ?? null,
         key: plan.key.map((index) => plan.columns[index].source),
-        chunks: starts.length > 1 ? starts.length : null,
+        chunks: starts && starts.length + (choice.full ? 0 : 1),
         estimatedRows: explained['QUERY PLAN'][0].Plan['Plan Rows'],
         query,
       };

@@ -8,7 +8,7 @@ import { TidemarkError, toTidemarkError } from '../model/error.ts';
 import type { Prepared } from '../model/run.ts';
 import { displayName } from '../model/table.ts';
 import { sourceError } from '../postgres/source-error.ts';
-import { readInChunks } from './chunks/read-in-chunks.ts';
+import { goOnInChunks, readInChunks } from './chunks/read-in-chunks.ts';
 import { openWriter } from './open-writer.ts';
 import type { PlannedRun, RawWriter } from './raw-writer.ts';
 import { type Read, readTable } from './read-table.ts';
@@ -32,10 +32,11 @@ export async function exportTable(deps: ExportDeps, work: TableWork, signal: Abo
   };
   try {
     const read =
-      (await readInChunks(deps, work, onChunks, signal)) ??
+      (await goOnInChunks(deps, work, onChunks, signal)) ??
       (work.range
         ? await repeatRange(deps, work, work.range, newWriter, signal)
-        : await readTable(deps, work, newWriter, signal));
+        : await readTable(deps, work, newWriter, signal)) ??
+      (await readInChunks(deps, work, onChunks, signal));
     const written = 'planned' in read ? read : await read.writer.finish();
     if (written === null)
       return { state: 'nothing', mark: read.mark, columns: read.columns, changed: read.changed, broken: read.broken };

@@ -13,7 +13,7 @@ import { displayName } from '../model/table.ts';
 import type { Lease } from '../state/leases.ts';
 import type { StateStore } from '../state/state-store.ts';
 
-/** A full run in chunks that a dead process left. */
+/** A run in chunks that a dead process left. */
 export type UnfinishedRun = { run: bigint; prefix: string; token: bigint; chunked: UnfinishedChunks };
 
 type Deps = { state: StateStore; lake: Lake; log: Logger; step: (name: string) => Promise<void> };

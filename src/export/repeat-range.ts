@@ -13,8 +13,9 @@ import { instantText } from '../postgres/render.ts';
 import { openSnapshot } from '../postgres/snapshot.ts';
 import { type ColumnPlan, checkedPlan, writtenColumns } from './column-plan.ts';
 import { copyRows } from './copy-rows.ts';
+import { currentTable } from './decide-rows.ts';
 import type { RawWriter } from './raw-writer.ts';
-import { currentTable, type Read, type ReadOutcome } from './read-table.ts';
+import type { Read, ReadOutcome } from './read-table.ts';
 import type { ExportDeps, TableWork } from './work.ts';
 
 /**

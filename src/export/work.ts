@@ -44,7 +44,7 @@ export type TableWork = {
   full: boolean;
   /** Repeats this range of the cursor, and leaves the mark as it is. */
   range?: Range;
-  /** A full run in chunks that can be gone on with. */
+  /** A run in chunks that can be gone on with. */
   unfinished?: UnfinishedRun | null;
   onProgress: (rows: bigint, bytes: number, chunks?: ChunksDone) => void;
   /** Told the run's number once it has one. */

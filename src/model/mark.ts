@@ -15,6 +15,12 @@ export type IdRange = { from: bigint; to: bigint };
 /** A partition that holds rows, or a table that has none. `filenode` changes with TRUNCATE and whatever writes all rows anew. */
 export type Leaf = { oid: number; filenode: number };
 
+/**
+ * Which rows of a leaf a run brings. `all`: every row, as a first run would (it is new); `ids`: what changed, the cursor is not
+ * asked (it was written anew); `changed`: what changed.
+ */
+export type LeafRule = 'all' | 'ids' | 'changed';
+
 /** Whose transaction ids a mark speaks of, and how far they were. Null: the server did not tell; what is unknown never counts as changed. */
 export type History = { system: string | null; timeline: number | null; lsn: bigint | null; xmax: bigint };
 

@@ -1,7 +1,7 @@
 /** Runs and the raw files that they write. Invariant: rawKey is the only place that builds a raw key. */
 
 import type { LakeType } from './lake-type.ts';
-import type { Mark } from './mark.ts';
+import type { LeafRule, Mark } from './mark.ts';
 
 /** Least and greatest value of a column in a file, as text that compares and prints exactly; bounds may be wider than the values. */
 export type Bounds = { min: string; max: string };
@@ -71,7 +71,7 @@ export type Prepared = {
   broken?: Broken[];
 };
 
-/** How a full run of a large table goes in chunks, each a transaction of its own; plain JSON. */
+/** How what a run reads whole goes in chunks, each a transaction of its own; plain JSON. */
 export type ChunkPlan = {
   /** The block of each leaf at which each chunk begins; it goes up to the next one's, the last to the end. */
   starts: number[];
@@ -96,8 +96,14 @@ export type NotedChunk = {
   gone: number[];
 };
 
-/** A full run in chunks as it was planned, with the mark that it will leave but for the watermark. */
-export type ChunkedRun = { plan: ChunkPlan; mark: Mark; columns: WrittenColumn[] };
+/** How a run in chunks reads the leaves that it does not bring whole: in one more chunk, by the mark of the run before. Oids. */
+export type ChunkRest = { since: Mark; leaves: { oid: number; rule: Exclude<LeafRule, 'all'> }[] };
+
+/**
+ * A run in chunks as it was planned, with the mark that it will leave; once rows came, with their watermark. `rest`: large
+ * partitions are new, all others bring what changed; absent: a full run.
+ */
+export type ChunkedRun = { plan: ChunkPlan; mark: Mark; columns: WrittenColumn[]; rest?: ChunkRest };
 
 /** What a dead process left of it. */
 export type UnfinishedChunks = ChunkedRun & { noted: NotedChunk[] };
@@ -108,7 +114,7 @@ export type Run =
       run: bigint;
       prefix: string;
       token: bigint;
-      /** Only of a full run in chunks, which can be gone on with. */
+      /** Only of a run in chunks, which can be gone on with. */
       chunked?: UnfinishedChunks;
     }
   | { state: 'prepared'; run: bigint; prefix: string; token: bigint; prepared: Prepared };

@@ -6,7 +6,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Selection } from '../model/column-type.ts';
 import { formatRanges } from '../model/id-ranges.ts';
-import type { Mark, Micros } from '../model/mark.ts';
+import type { LeafRule, Mark, Micros } from '../model/mark.ts';
 import type { TableName } from '../model/table.ts';
 import { coveredValue } from '../model/trail.ts';
 import { builder, tableId, textOf } from './query.ts';
@@ -32,6 +32,8 @@ export type RowChoice = {
   since: Since | null;
   /** Partitions that are read by another rule; only with `since`. */
   apart?: LeafChoice[];
+  /** These leaves and no others, each by its rule; in place of `apart`. Without `since` all of them whole. */
+  only?: LeafChoice[];
   /** Rows of this range alone, whatever was exported; a NULL cursor lies in none. */
   between?: CursorBounds;
   /** Only rows that a run since this mark would leave out: what the run that leaves the mark has to bring. */
@@ -42,9 +44,8 @@ export type RowChoice = {
   onlyLeaves?: number[];
 };
 
-/** `all`: every row, as a first run would (the partition is new); `ids`: the cursor is not asked (it was written anew). */
 export type LeafChoice = {
-  rule: 'all' | 'ids';
+  rule: LeafRule;
   oid: number;
   /** Its own name; null: it may be read through the table alone. */
   name: TableName | null;
@@ -73,24 +74,25 @@ export function copyChangedRows(query: ChangedRows): string {
 const MOST_BRANCHES = 50;
 
 export function selectChangedRows(query: ChangedRows): string {
-  const { since, table } = query;
-  const apart = since ? (query.apart ?? []) : [];
-  if (!since || apart.length === 0) return selectRows(query, since, tableId(table), []);
+  const { since, table, only } = query;
+  const apart = only ?? (since ? (query.apart ?? []) : []);
+  if (apart.length === 0) return selectRows(query, since, tableId(table), only ? [sql<boolean>`false`] : []);
   const among = (leaves: LeafChoice[]) => sql.raw(`'{${leaves.map(({ oid }) => oid).join(',')}}'::pg_catalog.oid[]`);
   // A branch each, not `or t.tableoid = …`: with that no partition's index would serve.
-  const branches = [selectRows(query, since, tableId(table), [sql<boolean>`t.tableoid <> all(${among(apart)})`])];
-  for (const rule of ['all', 'ids'] as const) {
-    const by = rule === 'all' ? null : { ...since, floor: null };
+  const others = [sql<boolean>`t.tableoid <> all(${among(apart)})`];
+  const branches = only ? [] : [selectRows(query, since, tableId(table), others)];
+  const rules = { all: null, ids: since && { ...since, floor: null }, changed: since };
+  for (const [rule, by] of Object.entries(rules)) {
     const leaves = apart.filter((leaf) => leaf.rule === rule);
     if (leaves.length > MOST_BRANCHES) {
       branches.push(selectRows(query, by, tableId(table), [sql<boolean>`t.tableoid = any(${among(leaves)})`]));
       continue;
     }
     for (const { name, oid, constraint } of leaves) {
-      const only = [sql<boolean>`t.tableoid = ${sql.raw(String(oid))}`];
-      if (constraint !== null) only.unshift(sql<boolean>`(${sql.raw(constraint)})`);
+      const its = [sql<boolean>`t.tableoid = ${sql.raw(String(oid))}`];
+      if (constraint !== null) its.unshift(sql<boolean>`(${sql.raw(constraint)})`);
       branches.push(
-        name ? selectRows(query, by, sql`only ${tableId(name)}`, []) : selectRows(query, by, tableId(table), only),
+        name ? selectRows(query, by, sql`only ${tableId(name)}`, []) : selectRows(query, by, tableId(table), its),
       );
     }
   }

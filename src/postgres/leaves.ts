@@ -2,7 +2,7 @@
 
 import { type RawBuilder, sql } from 'kysely';
 import type pg from 'pg';
-import type { Leaf } from '../model/mark.ts';
+import type { Leaf, LeafRule } from '../model/mark.ts';
 import { displayName } from '../model/table.ts';
 import type { LeafChoice } from './changed-rows.ts';
 import { leavesOf } from './describe.ts';
@@ -48,7 +48,7 @@ export function strangeLeaf(text: string): { leaf: string; what: string } | null
  */
 export async function leafChoices(
   client: pg.ClientBase,
-  apart: { leaf: Leaf; rule: LeafChoice['rule'] }[],
+  apart: { leaf: Pick<Leaf, 'oid'>; rule: LeafRule }[],
 ): Promise<LeafChoice[]> {
   if (apart.length === 0) return [];
   // By its own name where the role may: the table's grant holds for its partitions only through the table, and a policy of

@@ -3,7 +3,6 @@
 import { sql } from 'kysely';
 import type pg from 'pg';
 import type { Leaf } from '../model/mark.ts';
-import { leavesOf } from './describe.ts';
 import { rowsOf } from './query.ts';
 
 export type TableBlocks = {
@@ -15,7 +14,7 @@ export type TableBlocks = {
   byBlocks: boolean;
 };
 
-export async function tableBlocks(client: pg.ClientBase, leaves: Leaf[]): Promise<TableBlocks> {
+export async function tableBlocks(client: pg.ClientBase, leaves: Pick<Leaf, 'oid'>[]): Promise<TableBlocks> {
   const rows = await rowsOf(
     client,
     sql<{ blocks: string; bytes: string; heap: boolean }>`
@@ -29,17 +28,3 @@ export async function tableBlocks(client: pg.ClientBase, leaves: Leaf[]): Promis
     byBlocks: rows.every(({ heap }) => heap),
   };
 }
-
-/** As Postgres counted when it last analyzed or vacuumed, without a lock; null: it has not counted all of it yet. */
-export async function estimatedBytes(client: pg.ClientBase, table: number): Promise<number | null> {
-  const [{ pages, unknown }] = await rowsOf(
-    client,
-    sql<{ pages: string | null; unknown: boolean | null }>`
-      select pg_catalog.sum(l.relpages::int8 + coalesce(t.relpages, 0))::text as pages, pg_catalog.bool_or(l.reltuples < 0) as unknown
-      from ${leavesOf(sql`${table}::pg_catalog.oid`)} l left join pg_catalog.pg_class t on t.oid = l.reltoastrelid`,
-  );
-  return unknown ? null : Number(pages ?? 0) * BLOCK;
-}
-
-/** Of nearly every server: good enough for an estimate. */
-const BLOCK = 8192;

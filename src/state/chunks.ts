@@ -1,21 +1,22 @@
-/** Full runs in chunks. Invariant: only the holder of the lease notes a chunk, and only while the run is planned. */
+/** Runs in chunks. Invariant: only the holder of the lease notes a chunk, and only while the run is planned. */
 
 import { sql } from 'kysely';
-import type { ChunkedRun, NotedChunk } from '../model/run.ts';
+import type { ChunkedRun, NotedChunk, UnfinishedChunks, WrittenColumn } from '../model/run.ts';
 import type { StateTx } from './database.ts';
 import { holdsLease, type Lease, leaseLost } from './leases.ts';
-import { markToJson } from './mark-json.ts';
+import { type ChunkPlanJson, type MarkJson, markFromJson, markToJson } from './mark-json.ts';
 import { stateOf, wrongState } from './runs.ts';
 import { tableIn } from './sql.ts';
 
 /** Makes a planned run one in chunks. Throws LEASE_LOST. */
 export async function planChunks(tx: StateTx, lease: Lease, run: bigint, chunked: ChunkedRun): Promise<void> {
   await mustBePlanned(tx, lease, run);
-  const { plan, mark, columns } = chunked;
+  const { plan, mark, columns, rest } = chunked;
+  const json: ChunkPlanJson = { ...plan, ...(rest && { rest: { ...rest, since: markToJson(rest.since) } }) };
   await tx.db
     .updateTable('run')
     .set({
-      chunk_plan: JSON.stringify(plan),
+      chunk_plan: JSON.stringify(json),
       next_mark: JSON.stringify(markToJson(mark)),
       next_columns: JSON.stringify(columns),
     })
@@ -77,8 +78,21 @@ async function mustBePlanned(tx: StateTx, lease: Lease, run: bigint): Promise<vo
   if (state !== 'planned') throw wrongState(lease, run, state, 'planned');
 }
 
+/** What planChunks() wrote, and the chunks that are noted since. */
+export async function unfinishedChunks(
+  db: StateTx['db'],
+  run: string,
+  { rest, ...plan }: ChunkPlanJson,
+  mark: MarkJson,
+  columns: WrittenColumn[],
+): Promise<UnfinishedChunks> {
+  const noted = await notedChunks(db, run);
+  const common = { plan, mark: markFromJson(mark), columns, noted };
+  return rest ? { ...common, rest: { ...rest, since: markFromJson(rest.since) } } : common;
+}
+
 /** The run's noted chunks, in their order. */
-export async function notedChunks(db: StateTx['db'], run: string): Promise<NotedChunk[]> {
+async function notedChunks(db: StateTx['db'], run: string): Promise<NotedChunk[]> {
   const rows = await db
     .selectFrom('run_chunk')
     .select(['chunk', 'rows', 'watermark', 'unfit', 'files', 'gone', 'broken'])

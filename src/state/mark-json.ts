@@ -2,6 +2,7 @@
 
 import { TidemarkError } from '../model/error.ts';
 import type { History, IdRange, Mark, Micros } from '../model/mark.ts';
+import type { ChunkPlan, ChunkRest } from '../model/run.ts';
 
 /** `seen` is the text of an int8multirange; instants are ISO 8601 in UTC with six digits after the point. */
 export type MarkJson = {
@@ -18,6 +19,9 @@ export type MarkJson = {
   /** Only with a counted cursor. */
   trail?: { at: string; value: string; column: string }[];
 };
+
+/** A chunk plan, with what a run that is not full needs besides. */
+export type ChunkPlanJson = ChunkPlan & { rest?: { since: MarkJson; leaves: ChunkRest['leaves'] } };
 
 export function markToJson(mark: Mark): MarkJson {
   return {

@@ -1,17 +1,8 @@
 /** The state store's tables as Kysely sees them; migrations/ says what each column means. A bigint is read as text, exactly. */
 
 import type { ColumnType, Generated } from 'kysely';
-import type {
-  Bounds,
-  Broken,
-  ChunkPlan,
-  RawFile,
-  Repeats,
-  UnfitCounts,
-  UploadRef,
-  WrittenColumn,
-} from '../model/run.ts';
-import type { MarkJson } from './mark-json.ts';
+import type { Bounds, Broken, RawFile, Repeats, UnfitCounts, UploadRef, WrittenColumn } from '../model/run.ts';
+import type { ChunkPlanJson, MarkJson } from './mark-json.ts';
 import type { LeaseKind } from './run-kinds.ts';
 
 /** What a run does. */
@@ -73,7 +64,7 @@ export type StateTables = {
     reason: string | null;
     repeats: Json<Repeats | null>;
     broken: Json<Broken[] | null>;
-    chunk_plan: Json<ChunkPlan | null>;
+    chunk_plan: Json<ChunkPlanJson | null>;
   };
   run_chunk: {
     run: Bigint;

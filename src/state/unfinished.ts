@@ -2,7 +2,7 @@
 
 import { sql } from 'kysely';
 import type { RawFile, Run } from '../model/run.ts';
-import { notedChunks } from './chunks.ts';
+import { unfinishedChunks } from './chunks.ts';
 import type { StateTx } from './database.ts';
 import { markFromJson } from './mark-json.ts';
 import { type LeaseKind, runsUnder } from './run-kinds.ts';
@@ -39,12 +39,8 @@ export async function unfinishedRuns({ db }: StateTx, kind: LeaseKind, tables: n
   for (const row of rows) {
     const common = { run: BigInt(row.run), prefix: row.prefix!, token: BigInt(row.token) };
     if (row.state === 'planned') {
-      const chunked = row.chunk_plan && {
-        plan: row.chunk_plan,
-        mark: markFromJson(row.next_mark!),
-        columns: row.next_columns!,
-        noted: await notedChunks(db, row.run),
-      };
+      const { chunk_plan: plan, next_mark: mark, next_columns: columns } = row;
+      const chunked = plan && (await unfinishedChunks(db, row.run, plan, mark!, columns!));
       found.set(row.table_id, [{ state: 'planned', ...common, ...(chunked && { chunked }) }]);
       continue;
     }

@@ -10,7 +10,7 @@ import type { PlannedRun } from '../raw-writer.ts';
 import { discardRun, type UnfinishedRun } from '../recover.ts';
 import type { ExportDeps, TableWork } from '../work.ts';
 import { planChunked } from './begin.ts';
-import { asPlanned, readsText } from './plan-chunks.ts';
+import { asPlanned, chunkNumbers, readsText } from './plan-chunks.ts';
 
 export type OpenRun = {
   planned: PlannedRun;
@@ -24,27 +24,26 @@ export type OpenRun = {
 /** `export --full` begins anew after so long: rows that were deleted meanwhile would still come from the chunks that are done. */
 const GO_ON_WITHIN_MICROS = 24n * 3_600_000_000n;
 
-/** Null: the table is not large. `opened` is called as soon as there is a run. */
+/** `opened` is called as soon as there is a run. */
 export async function beginRun(
   deps: ExportDeps,
   work: TableWork,
   opened: (run: PlannedRun) => void,
   signal: AbortSignal,
-): Promise<OpenRun | null> {
+): Promise<OpenRun> {
   const { state, step } = deps;
   const { lease, settings } = work;
-  const begun = await planChunked(deps, work, signal);
-  if (begun === null) return null;
-  const { chunked, columns } = begun;
+  const { chunked, columns } = await planChunked(deps, work, signal);
   await step('plan');
   const { at } = chunked.mark;
-  const planned = await state.plan(lease, { loadDate: loadDateOf(at), snapshotAt: at, full: true }, signal);
+  const plan = { loadDate: loadDateOf(at), snapshotAt: at, full: !chunked.rest };
+  const planned = await state.plan(lease, plan, signal);
   opened(planned);
   await step('planned');
   await state.planChunks(lease, planned.run, chunked, signal);
   await step('chunks-planned');
   const table = displayName(settings.name);
-  deps.log.info({ table, run: planned.run, chunks: chunked.plan.starts.length }, 'the table is exported in chunks');
+  deps.log.info({ table, run: planned.run, chunks: chunkNumbers(chunked).length }, 'the table is exported in chunks');
   return { planned, token: lease.token, chunked, columns, noted: [] };
 }
 
@@ -77,20 +76,24 @@ export async function goOn(
     await state.forgetChunks(lease, run, lost, signal);
   }
   const noted = chunked.noted.filter(isThere);
-  log.info({ ...about, done: noted.length, chunks: chunked.plan.starts.length }, 'an unfinished run in chunks goes on');
+  log.info(
+    { ...about, done: noted.length, chunks: chunkNumbers(chunked).length },
+    'an unfinished run in chunks goes on',
+  );
   return { planned: { run, prefix }, token, chunked, columns, noted };
 }
 
 async function whyNot(
   { source }: ExportDeps,
   { full, settings, table }: TableWork,
-  { chunked: { plan, mark } }: UnfinishedRun,
+  { chunked: { plan, mark, rest } }: UnfinishedRun,
   columns: ColumnPlan,
   signal: AbortSignal,
 ): Promise<string | null> {
   if (table.oid !== plan.table) return 'the table was made anew';
   if (readsText(columns, settings) !== plan.reads) return 'the columns or the configuration have changed';
   if (!full) return null;
+  if (rest) return 'every row is wanted now';
   const clock = sql<{ clock: string }>`select ${epochMicros('pg_catalog.clock_timestamp()')} as clock`;
   const [{ clock: now }] = await source.use((client) => rowsOf(client, clock), signal);
   return BigInt(now) - mark.at > GO_ON_WITHIN_MICROS ? 'it was begun more than a day ago' : null;

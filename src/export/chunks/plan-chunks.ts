@@ -2,7 +2,7 @@
 
 import { historyChange } from '../../model/history.ts';
 import type { Mark } from '../../model/mark.ts';
-import type { ChunkPlan } from '../../model/run.ts';
+import type { ChunkedRun, ChunkPlan } from '../../model/run.ts';
 import type { TableSettings } from '../../model/table.ts';
 import type { Blocks } from '../../postgres/changed-rows.ts';
 import type { SourceTable } from '../../postgres/describe.ts';
@@ -19,6 +19,12 @@ export function chunkStarts({ blocks, bytes, byBlocks }: TableBlocks, chunkBytes
   const total = blocks.reduce((sum, each) => sum + each, 0);
   if (!byBlocks || total === 0 || bytes <= chunkBytes) return [0];
   return cutBlocks(blocks, Math.ceil(bytes / chunkBytes));
+}
+
+/** Every chunk's number, in the order in which they are read: `starts` has those below its length, the rest is the one behind. */
+export function chunkNumbers({ plan: { starts }, rest }: ChunkedRun): number[] {
+  const numbers = [...starts.keys()];
+  return rest ? [starts.length, ...numbers] : numbers;
 }
 
 export function blocksOf({ starts }: Pick<ChunkPlan, 'starts'>, chunk: number): Blocks {

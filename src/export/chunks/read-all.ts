@@ -10,6 +10,7 @@ import type { GroupReader } from '../group-reader.ts';
 import type { RawWriter } from '../raw-writer.ts';
 import type { ExportDeps, TableWork } from '../work.ts';
 import type { OpenRun } from './open-run.ts';
+import { chunkNumbers } from './plan-chunks.ts';
 import { type ReadChunk, readChunk } from './read-chunk.ts';
 
 type Lend = <T>(work: (client: pg.Client) => Promise<T>, signal: AbortSignal) => Promise<T | null>;
@@ -28,7 +29,7 @@ export async function readAll(
   const { source, state, step } = deps;
   const { chunked, columns, noted, planned } = run;
   const done = new Set(noted.map(({ chunk }) => chunk));
-  const missing = [...chunked.plan.starts.keys()].filter((chunk) => !done.has(chunk));
+  const missing = chunkNumbers(chunked).filter((chunk) => !done.has(chunk));
   const stop = new AbortController();
   const until = AbortSignal.any([signal, stop.signal]);
   const helpers: Promise<void>[] = [];
@@ -149,7 +150,7 @@ class ChunkProgress {
         allBytes += each.bytes;
       }
       const { noted, chunked } = this.#run;
-      this.#work.onProgress(allRows, allBytes, { done: noted.length, of: chunked.plan.starts.length });
+      this.#work.onProgress(allRows, allBytes, { done: noted.length, of: chunkNumbers(chunked).length });
     };
   }
 }

@@ -1,9 +1,11 @@
 /**
- * A full run of a large table: chunk by chunk, each noted in the state store once it is uploaded. Invariant: a noted chunk is
+ * A run that reads a large table, or large new partitions, whole: chunk by chunk, each noted in the state store once it is uploaded. Invariant: a noted chunk is
  * not read again, and nothing of the run is visible before all of it is there.
  */
 
 import { TidemarkError } from '../../model/error.ts';
+import { historyChange } from '../../model/history.ts';
+import type { Mark } from '../../model/mark.ts';
 import type { RawFile } from '../../model/run.ts';
 import { displayName } from '../../model/table.ts';
 import { addedUp } from '../../model/unfit-counts.ts';
@@ -27,45 +29,65 @@ const MOST_STARTS = 3;
 /** What was read, and the files that it is in by now. */
 export type ReadInChunks = Omit<ReadOutcome, 'writer'> & { planned: PlannedRun; token: bigint; files: RawFile[] };
 
+/** Told which run is open; null: it was removed. */
+type Opened = (run: PlannedRun | null) => void;
+
 /**
- * Resolves once every chunk is uploaded; null: the table is not larger than a chunk. `opened` is told which run is open. If it
- * throws, chunks that are noted stay for the next attempt.
+ * Goes on with the run in chunks that another process left, and resolves once every chunk is uploaded. Null: there is none, or
+ * none that can be gone on with; what there was is removed. If it throws, chunks that are noted stay for the next attempt.
  */
+export async function goOnInChunks(
+  deps: ExportDeps,
+  work: TableWork,
+  opened: Opened,
+  signal: AbortSignal,
+): Promise<ReadInChunks | null> {
+  const left = work.unfinished;
+  if (!left) return null;
+  if (work.range) throw unfinishedFirst(displayName(work.settings.name));
+  opened(left);
+  const run = await goOn(deps, work, left, signal);
+  const read = run && (await unlessChanged(deps, work, run, signal));
+  if (read === null || read instanceof TableChanged) opened(null);
+  return read instanceof TableChanged ? null : read;
+}
+
+/** Begins a run in chunks. Resolves and throws as goOnInChunks(); where the table is written anew meanwhile it begins again. */
 export async function readInChunks(
   deps: ExportDeps,
   work: TableWork,
-  opened: (run: PlannedRun | null) => void,
+  opened: Opened,
   signal: AbortSignal,
-): Promise<ReadInChunks | null> {
-  const table = displayName(work.settings.name);
-  let left = work.unfinished ?? null;
-  if (work.range && left) throw unfinishedFirst(table);
-  if (work.range || (!left && !isFull(work))) return null;
-  if (left) opened(left);
+): Promise<ReadInChunks> {
   for (let starts = 1; ; starts++) {
-    const goesOn: OpenRun | null = left && (await goOn(deps, work, left, signal));
-    left = null;
-    if (!goesOn) opened(null);
-    if (!goesOn && !isFull(work)) return null;
-    const run = goesOn ?? (await beginRun(deps, work, opened, signal));
-    if (run === null) return null;
-    try {
-      return await finished(deps, work, run, signal);
-    } catch (error) {
-      if (!(error instanceof TableChanged)) throw error;
-      if (starts === MOST_STARTS) throw changedTooOften(table, error);
-      deps.log.warn({ table, run: run.planned.run, why: error.message }, 'the run in chunks begins anew');
-      await discardRun(deps, work.lease, run.planned, error.message, signal);
-    }
+    const run = await beginRun(deps, work, opened, signal);
+    const read = await unlessChanged(deps, work, run, signal);
+    if (!(read instanceof TableChanged)) return read;
+    opened(null);
+    if (starts === MOST_STARTS) throw changedTooOften(displayName(work.settings.name), read);
   }
 }
 
-function isFull({ mark, full }: TableWork): boolean {
-  return full || mark === null;
+/** Why the run is of no use any more, once it is removed; else what it read. */
+async function unlessChanged(
+  deps: ExportDeps,
+  work: TableWork,
+  run: OpenRun,
+  signal: AbortSignal,
+): Promise<ReadInChunks | TableChanged> {
+  try {
+    return await finished(deps, work, run, signal);
+  } catch (error) {
+    if (!(error instanceof TableChanged)) throw error;
+    const table = displayName(work.settings.name);
+    deps.log.warn({ table, run: run.planned.run, why: error.message }, 'the run in chunks begins anew');
+    await discardRun(deps, work.lease, run.planned, error.message, signal);
+    return error;
+  }
 }
 
 function unfinishedFirst(table: string): TidemarkError {
-  return new TidemarkError('REPEAT_REFUSED', 'a full export of the table in chunks is not finished yet', {
+  return new TidemarkError('REPEAT_REFUSED', 'an export of the table in chunks is not finished yet', {
     table,
     hint: 'run `tidemark export` without --since first: it goes on with it',
   });
@@ -73,11 +95,11 @@ function unfinishedFirst(table: string): TidemarkError {
 
 async function finished(deps: ExportDeps, work: TableWork, run: OpenRun, signal: AbortSignal): Promise<ReadInChunks> {
   const { planned, token, chunked, columns, noted } = run;
-  const { mark } = chunked;
+  const { mark, rest } = chunked;
   let part = Math.max(-1, ...noted.flatMap(({ files }) => files.map((file) => file.part)));
   const encoder = new RowGroupEncoder(parquetColumns(columns.columns), deps.compressor(work.settings));
   const newWriter = (evenEmpty: boolean, until: AbortSignal): RawWriter =>
-    openWriter(deps, work, { plan: columns, snapshot: mark, full: true }, until, {
+    openWriter(deps, work, { plan: columns, snapshot: mark, full: !rest }, until, {
       plan: async () => planned,
       token,
       evenEmpty,
@@ -95,16 +117,23 @@ async function finished(deps: ExportDeps, work: TableWork, run: OpenRun, signal:
     files,
     mark: {
       ...mark,
-      watermark: greatest(noted.map(({ watermark }) => watermark)) ?? work.mark?.watermark ?? null,
+      watermark: greatest(noted.map(({ watermark }) => watermark)) ?? mark.watermark,
       // One that was detached while we read, and is attached again, must be new to the next run.
       leaves: mark.leaves!.filter(({ oid }) => !gone.has(oid)),
     },
+    changed: changedSince(work.mark, mark),
     columns: writtenColumns(columns),
     rows: noted.reduce((sum, { rows }) => sum + rows, 0n),
+    // For people only, and not worth a note of each chunk.
     lateRows: 0n,
     unfit: addedUp(noted.map(({ unfit }) => unfit)),
     broken: mergeBroken(noted.map(({ broken }) => broken ?? [])),
   };
+}
+
+/** Why the ids of the mark before meant nothing to the run that leaves this one. */
+function changedSince(before: Mark | null, { history }: Mark): string | undefined {
+  return (before?.history && history && historyChange(before.history, history)) ?? undefined;
 }
 
 /** Of cursor values as Postgres prints them. */

@@ -206,6 +206,181 @@ test('writers at random, and runs that break off', async () => {
   }
 });
 
+describe('what is new under a mark', () => {
+  /** As export()s of the table bring them: nothing is left open. */
+  const known = async (table: string) => {
+    await exporter.run(table, { settings });
+    expect(await exporter.run(table, { settings })).toMatchObject({ state: 'nothing' });
+  };
+  const noted = async (table: string) =>
+    await db.query<{ full: boolean }>(
+      `select r.is_full as "full" from tidemark.run_chunk join tidemark.run r using (run)
+       join tidemark.source_table t on t.id = table_id where folder = $1`,
+      [table],
+    );
+  const stopsAfter = async (table: string, chunks: number) => {
+    let done = 0;
+    const step = async (name: string) => {
+      if (name === 'chunk-noted' && ++done === chunks) throw new Error('enough');
+    };
+    await expect(exporter.run(table, { settings, step })).rejects.toThrow('enough');
+  };
+  const isFull = async (table: string) => {
+    const [{ full }] = await db.query<{ full: boolean }>(
+      `select r.is_full as "full" from tidemark.run r join tidemark.source_table t on t.id = table_id
+       where folder = $1 and state = 'committed' order by run desc limit 1`,
+      [table],
+    );
+    return full;
+  };
+
+  test('a large table that was made anew goes in chunks, whole, and begins the mark anew', async () => {
+    const table = await newTable();
+    await known(table);
+    const old = await versions(table);
+    await db.query(`drop table ${table}; create table ${table} (${COLUMNS}, primary key (id))`);
+    await db.query(`insert into ${table} (id, updated_at) select i, '2001-01-01' from generate_series(1, ${ROWS}) i`);
+    const { outcome } = await inChunks(table, async (done) => {
+      await db.query(
+        `update ${table} set version = nextval('version'), updated_at = clock_timestamp() where id = ${done}`,
+      );
+    });
+    // Those that were updated before their chunk was read are not the run's.
+    expect(outcome).toMatchObject({ state: 'committed', watermark: expect.stringContaining('2001-01-01') });
+    expect(await isFull(table)).toBe(true);
+    await exporter.run(table, { settings });
+    expect(await found(table)).toEqual(expect.arrayContaining([...old, ...(await versions(table))]));
+    expect(new Set(await found(table)).size).toBe((await found(table)).length);
+    expect(await exporter.run(table, { settings })).toMatchObject({ state: 'nothing' });
+  });
+
+  test('swapped back while it is read: what is left of the run goes, and what changed is exported', async () => {
+    const table = await newTable();
+    await known(table);
+    const other = await newTable();
+    await db.query(`alter table ${table} rename to away; alter table ${other} rename to ${table}`);
+    await stopsAfter(table, 2);
+    expect(await noted(table)).toMatchObject([{ full: true }, { full: true }]);
+    await db.query(`alter table ${table} rename to ${other}; alter table away rename to ${table}`);
+    await db.query(`update ${table} set version = nextval('version'), updated_at = now() where id = 7`);
+    expect(await exporter.run(table, { settings })).toMatchObject({ state: 'committed', rows: 1n });
+    expect(await noted(table)).toEqual([]);
+    expect(await exporter.run(table, { settings })).toMatchObject({ state: 'nothing' });
+  });
+
+  /** 400 old rows in a partition that no run has seen. */
+  const attach = async (table: string) => {
+    await db.query(`create table ${table}_c (${COLUMNS}, primary key (id))`);
+    await db.query(`insert into ${table}_c (id, updated_at) select i, '2001-01-01' from generate_series(1001, 1400) i`);
+    await db.query(`alter table ${table} attach partition ${table}_c for values from (1000) to (2000)`);
+  };
+  const touch = (table: string, ids: string) =>
+    db.query(`update ${table} set version = nextval('version'), updated_at = clock_timestamp() where id in (${ids})`);
+
+  test.each(['by its own name', 'through the table alone'])(
+    'a large partition that was attached comes in chunks, and what changed in the others with it, once (%s)',
+    async (way) => {
+      const table = await partitioned();
+      await known(table);
+      await touch(table, '1, 301, 400');
+      await attach(table);
+      await touch(table, '1001, 2');
+      const role = await db.role();
+      await db.query(`grant select on ${table} to ${role.name}`);
+      await using others = await createExporter(role.url, {
+        stateUrl: db.url,
+        lakeDir: exporter.lakeDir,
+        connections: 1,
+      });
+      const who = way === 'through the table alone' ? others : exporter;
+      let done = 0;
+      const outcome = await who.run(table, {
+        settings,
+        step: async (name) => {
+          if (name === 'chunk-noted') await touch(table, `3, 302, ${1001 + 50 * ++done}, ${1400 - done}`);
+        },
+      });
+      expect(done).toBeGreaterThan(4);
+      // What was updated before its chunk was read comes with the next run.
+      expect(outcome).toMatchObject({ state: 'committed', changed: undefined });
+      expect(await isFull(table)).toBe(false);
+      const all = await isComplete(table);
+      expect(all.length).toBeGreaterThanOrEqual(ROWS + 400 + 4);
+    },
+  );
+
+  test('stopped in between, such a run goes on, reads no chunk again, and --full begins anew', async () => {
+    const table = await partitioned();
+    await known(table);
+    await touch(table, '1, 301');
+    await attach(table);
+    await stopsAfter(table, 2);
+    expect(await noted(table)).toMatchObject([{ full: false }, { full: false }]);
+    await touch(table, '2, 1400');
+    const steps: string[] = [];
+    const { outcome } = {
+      outcome: await exporter.run(table, { settings, step: async (name) => void steps.push(name) }),
+    };
+    expect(steps).not.toContain('planned');
+    expect(outcome).toMatchObject({ state: 'committed', rows: 401n });
+    expect(await isFull(table)).toBe(false);
+    expect(await exporter.run(table, { settings })).toMatchObject({ rows: 2n });
+    await isComplete(table);
+
+    await db.query(`alter table ${table} detach partition ${table}_c; alter table ${table}_c rename to ${table}_gone`);
+    await attach(table);
+    await stopsAfter(table, 1);
+    expect(await exporter.run(table, { settings, full: true })).toMatchObject({ rows: BigInt(ROWS + 400) });
+    expect(await isFull(table)).toBe(true);
+  });
+
+  test('detached before its chunks are read, it is left out; written anew, the run begins anew', async () => {
+    const table = await partitioned();
+    await known(table);
+    await attach(table);
+    await stopsAfter(table, 1);
+    await db.query(`alter table ${table} detach partition ${table}_c`);
+    expect(await exporter.run(table, { settings })).toMatchObject({ state: 'committed', rows: 0n });
+    await db.query(`alter table ${table} attach partition ${table}_c for values from (1000) to (2000)`);
+    let done = 0;
+    const steps: string[] = [];
+    const outcome = await exporter.run(table, {
+      settings,
+      step: async (name) => {
+        steps.push(name);
+        if (name === 'chunk-noted' && ++done === 2) await db.query(`vacuum full ${table}_c`);
+      },
+    });
+    expect(steps.filter((step) => step === 'uploads-aborted')).toHaveLength(1);
+    expect(outcome).toMatchObject({ rows: 400n });
+    await isComplete(table);
+  });
+
+  test('without a cursor, and with a counted one', async () => {
+    for (const cursor of ['none', { column: 'version' }] as const) {
+      const table = await partitioned();
+      const some = { ...settings, cursor };
+      const run = (step?: (name: string) => Promise<void>) => exporter.run(table, { settings: some, step });
+      await run();
+      await run();
+      await db.query(`update ${table} set version = nextval('version') where id in (1, 301)`);
+      await attach(table);
+      let done = 0;
+      const outcome = await run(async (name) => {
+        if (name === 'chunk-noted' && ++done === 2)
+          await db.query(`update ${table} set version = nextval('version') where id in (2, 1399)`);
+      });
+      expect(done).toBeGreaterThan(3);
+      expect(outcome).toMatchObject({ state: 'committed' });
+      await run();
+      const all = await found(table);
+      expect(new Set(all).size).toBe(all.length);
+      expect(all).toEqual(expect.arrayContaining(await versions(table)));
+      expect(await run()).toMatchObject({ state: 'nothing' });
+    }
+  });
+});
+
 describe('a table that is changed in between', () => {
   test.each([
     ['vacuum full', (table: string) => `vacuum full ${table}`],
