@@ -49,7 +49,7 @@ export type TableSettings = {
   /** How far the server's clock may step back. */
   marginMs: number;
   fileBytes: number;
-  /** A full run of a table that is larger goes in chunks of about this size. */
+  /** What a run reads whole goes in chunks of about this size where it is larger. */
   chunkBytes: number;
   /** Connections that read the table at once, where it is read whole and so many are free. */
   readers: number;

@@ -71,7 +71,7 @@ export type TableStatus = {
   lease: { holder: string; acquiredAt: string; expiresAt: string; expired: boolean } | null;
   raw: { files: bigint; bytes: bigint; rows: bigint };
   unfit: UnfitCounts;
-  /** A full run in chunks that is not finished: under way, or left for the next run to go on with. Counts of chunks. */
+  /** A run in chunks that is not finished: under way, or left for the next run to go on with. Counts of chunks. */
   chunks: { run: bigint; done: number; of: number } | null;
   /** Somebody holds it: no run begins. */
   paused: { by: string; at: string } | null;
@@ -188,7 +188,7 @@ function reconciledAt(all: ReadonlyMap<string, number>, name: TableName): string
 /** By the table's row. */
 async function openChunks({ db, schema }: StateTx): Promise<Map<number, NonNullable<TableStatus['chunks']>>> {
   const query = sql<{ table: number; run: string; done: number; of: number }>`
-    select r.table_id as "table", r.run, jsonb_array_length(r.chunk_plan -> 'starts') as "of",
+    select r.table_id as "table", r.run, jsonb_array_length(r.chunk_plan -> 'starts') + (r.chunk_plan ? 'rest')::int as "of",
       (select count(*)::int from ${tableIn(schema, 'run_chunk')} c where c.run = r.run) as done
     from ${tableIn(schema, 'run')} r where r.state = 'planned' and r.kind = 'export' and r.chunk_plan is not null`;
   const { rows } = await query.execute(db);
