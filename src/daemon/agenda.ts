@@ -30,7 +30,9 @@ type Item = Work & {
   dueAt: number | null;
   /** Sooner than that, because something asks for it. */
   soonAt: number | null;
+  /** For the next time; while it is under way, `under` is how it was asked for. */
   asked: How | null;
+  under: How | null;
   startedAt: number | null;
   failing: Failing | null;
 };
@@ -41,6 +43,8 @@ export type ItemView = { running: boolean; nextAt: number | null; failing: Faili
 const PAUSE_MS = 500;
 /** A clock that goes back further was set. */
 const SET_BACK_MS = 60_000;
+
+const IDLE = { asked: null, under: null, startedAt: null };
 
 const keyOf = ({ kind, name }: Work) => `${kind} ${name}`;
 
@@ -71,7 +75,7 @@ export class Agenda {
         continue;
       }
       const dueAt = schedule && (lastAt === null ? now : schedule.next(Math.min(lastAt, now)));
-      const item: Item = { kind, name, schedule, dueAt, soonAt: null, asked: null, startedAt: null, failing: null };
+      const item: Item = { kind, name, schedule, dueAt, soonAt: null, ...IDLE, failing: null };
       this.#items.set(keyOf(item), item);
     }
     return gone.map(({ kind, name }) => ({ kind, name }));
@@ -93,7 +97,7 @@ export class Agenda {
 
   start(work: Work, now: number): void {
     const item = this.#items.get(keyOf(work));
-    if (item) Object.assign(item, { startedAt: now, soonAt: null });
+    if (item) Object.assign(item, { startedAt: now, soonAt: null, under: item.asked, asked: null });
   }
 
   end(work: Work, outcome: Outcome, now: number): void {
@@ -101,7 +105,7 @@ export class Agenda {
     if (!item) return;
     const started = item.startedAt ?? now;
     item.startedAt = null;
-    item.asked = null;
+    item.under = null;
     const next = item.schedule?.next(started) ?? null;
     item.dueAt = next === null ? null : Math.max(next, now + PAUSE_MS);
     if (outcome.state === 'failed') {
@@ -118,6 +122,8 @@ export class Agenda {
     const item = this.#items.get(keyOf(work));
     if (!item) return;
     item.startedAt = null;
+    item.asked ??= item.under;
+    item.under = null;
     item.soonAt = now + ms;
     if (item.failing) item.failing.retryAt = now + ms;
   }
@@ -128,11 +134,11 @@ export class Agenda {
     if (item) item.soonAt = Math.min(item.soonAt ?? Infinity, at);
   }
 
-  /** Somebody wants it now: its retry wait is cut short. */
+  /** Somebody wants it now: its retry wait is cut short. A replay is not what is under way otherwise, so it waits for its end. */
   ask(work: Work, how: How = { replay: false }): Asked {
     const item = this.#items.get(keyOf(work));
     if (!item) return 'unknown';
-    if (item.startedAt !== null) return 'running';
+    if (item.startedAt !== null && (!how.replay || item.under?.replay)) return 'running';
     item.asked = how;
     return 'queued';
   }

@@ -138,6 +138,23 @@ test('how it was asked for is told, and forgotten once it is done', () => {
   expect(agenda.due('export', 101 * MINUTE)).toMatchObject([{ name: 'a', replay: false }]);
 });
 
+test('a replay asked for while something else is under way comes after it, once; what is put off is still asked for', () => {
+  const agenda = agendaOf('a');
+  const now = 100 * MINUTE;
+  agenda.start(table('a'), now);
+  expect(agenda.ask(table('a'))).toBe('running');
+  expect(agenda.ask(table('a'), { replay: true })).toBe('queued');
+  expect(agenda.due('export', now)).toEqual([]);
+  agenda.end(table('a'), { state: 'done' }, now);
+  expect(agenda.due('export', now)).toMatchObject([{ name: 'a', replay: true, firedAt: null }]);
+  agenda.start(table('a'), now);
+  expect(agenda.ask(table('a'), { replay: true })).toBe('running');
+  agenda.putOff(table('a'), now, 1_000);
+  expect(agenda.due('export', now + 1_000)).toMatchObject([{ name: 'a', replay: true }]);
+  work(agenda, 'a', { state: 'done' }, now + 1_000);
+  expect(names(agenda, now + 1_000)).toEqual([]);
+});
+
 describe('held, put off, hastened', () => {
   test('a lease of another is tried again when it ends, if that is sooner than the schedule', () => {
     const agenda = agendaOf('a', 'b');
