@@ -13,6 +13,7 @@ export function headline({ away, tables, loads, known }: Overview): {
   const failingLoads = loads.filter(({ rank }) => rank === 'failing').length;
   const late = tables.filter(({ rank }) => rank === 'late').length + loads.filter(({ rank }) => rank === 'late').length;
   const warned = tables.filter(({ rank }) => rank === 'warning').length;
+  const dead = loads.reduce((sum, { counts }) => sum + (counts?.dead ?? 0), 0);
   const bad = [
     ...away.map(({ service }) => (service === 'tables' ? 'a mistake in the tables' : `${service} is away`)),
     ...(failing > 0 ? [`${counted(failing, 'table')} failing`] : []),
@@ -21,6 +22,7 @@ export function headline({ away, tables, loads, known }: Overview): {
   const all = [
     ...bad,
     ...(late > 0 ? [`${formatCount(late)} late`] : []),
+    ...(dead > 0 ? [counted(dead, 'dead drop')] : []),
     ...(warned > 0 ? [counted(warned, 'warning')] : []),
   ];
   if (all.length > 0) {

@@ -79,7 +79,8 @@ export function loadLine(name: string, counts: LoadCounts | null, work: WorkStat
   const late = work !== undefined && overdue(work, now);
   return {
     name,
-    rank: rankOf({ failing, late, running }),
+    // A drop that cannot be read waits for somebody to look at it; rejects may be what one lives with.
+    rank: rankOf({ failing, late, running, warnings: counts !== null && counts.dead > 0 ? ['dead drops'] : [] }),
     running,
     failing,
     nextAt: work?.nextAt ?? null,

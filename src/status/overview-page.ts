@@ -39,11 +39,11 @@ ${shown.map((line) => tableHtml(line, now))}
 </section>
 <div class="side">
 <section id="charts" aria-label="The last 24 hours">
-<h2>Lag, the last day</h2>
+<div><h2>Lag, the last day</h2>
 <div id="chart-lag" class="chart" role="img" aria-label="The greatest lag of all tables over the last day"></div>
-<p id="lag-since" class="quiet" hidden></p>
-<h2>Rows a minute</h2>
-<div id="chart-rows" class="chart" role="img" aria-label="Rows exported in each minute of the last day"></div>
+<p id="lag-since" class="quiet" hidden></p></div>
+<div><h2>Rows a minute</h2>
+<div id="chart-rows" class="chart" role="img" aria-label="Rows exported in each minute of the last day"></div></div>
 </section>
 <section id="loads" aria-labelledby="loads-h">
 <h2 id="loads-h">Loads</h2>

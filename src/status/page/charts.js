@@ -39,7 +39,8 @@
       {
         width: place.clientWidth,
         height: place.clientHeight,
-        padding: [6, 0, 0, 0],
+        // The last hour's name would be cut at the edge.
+        padding: [6, 14, 0, 0],
         cursor: { show: false },
         legend: { show: false },
         tzDate: (at) => uPlot.tzDate(new Date(at * 1000), 'Etc/UTC'),

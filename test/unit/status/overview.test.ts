@@ -116,6 +116,11 @@ test('the headline says what is wrong, the worst first', () => {
   expect(headline(overview({ tables: [table('a')], works: [work('a')] })).text).toBe('All well');
   expect(headline(overview()).text).toBe('Nothing exported yet');
   expect(headline(overview({ tables: null })).text).toBe('Starting');
+  const counts = { done: 3, rejects: 2, dead: 1 };
+  const dead = overview({ loads: [{ name: 'events', counts }] });
+  expect(dead.loads[0].rank).toBe('warning');
+  expect(headline(dead)).toMatchObject({ text: '1 dead drop', rank: 'late' });
+  expect(headline(overview({ loads: [{ name: 'events', counts: { ...counts, dead: 0 } }] })).text).toBe('All well');
   const bad = overview({
     tables: [table('a'), table('b')],
     works: [work('a', { trouble: trouble(NOW) }), work('b', { nextAt: NOW - 100_000 })],

@@ -1,0 +1,16 @@
+import { chromium } from 'playwright-core';
+const base = process.argv[2];
+const browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--disable-dev-shm-usage'] });
+const page = await (await browser.newContext({ viewport: { width: 1440, height: 900 } })).newPage();
+page.on('console', (m) => m.type()==='error' && console.log('console', m.text()));
+page.on('pageerror', (e) => console.log('pageerror', e.message)); page.on('dialog', (d) => { console.log('DIALOG', d.message()); d.dismiss(); });
+await page.goto(base + '/loads/events');
+await page.keyboard.type('wrong'); await page.keyboard.press('Enter'); await page.waitForTimeout(500); console.log('wrong:', (await page.locator('body').innerText()).replaceAll('\n',' | '));
+await page.keyboard.type(process.env.TOKEN); await page.keyboard.press('Enter'); await page.waitForTimeout(800); console.log('url', page.url());
+const walk = async (n) => { for (let i=0;i<n;i++){ await page.keyboard.press('Tab'); console.log(' tab', await page.evaluate(`(() => { const e=document.activeElement; return e.tagName+' '+(e.textContent||e.name||'').trim().slice(0,40)+' '+getComputedStyle(e).outlineStyle; })()`)); } };
+await walk(6);
+await page.locator('button', { hasText: 'Replay' }).focus(); await page.keyboard.press('Enter'); await page.waitForTimeout(2500); console.log(page.url(), (await page.locator('main').innerText()).replaceAll('\n',' | ').slice(0, 400));
+await page.goto(base + '/'); await walk(9);
+await page.goto(base + '/tables/x___onmouseover___alert_2_?sample'); await page.waitForTimeout(1500); console.log((await page.locator('#sample').innerText()).replaceAll('\n',' | '));
+console.log(await page.title());
+await browser.close();
