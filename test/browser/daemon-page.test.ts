@@ -26,7 +26,7 @@ const configuration = (type: string) => ({
   ],
 });
 
-const eventually = <T>(look: () => T) => expect.poll(look, { timeout: 30_000 });
+const eventually = <T>(look: () => T) => expect.poll(look, { timeout: 60_000 });
 
 testWithChromium('rows that change show live, buttons work, and nothing planted is said anywhere', async () => {
   await using scene = await daemonScene();

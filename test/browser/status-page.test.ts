@@ -108,7 +108,7 @@ const failing = () => ({
 });
 
 /** On a machine that does much else too. */
-const eventually = <T>(look: () => T) => expect.poll(look, { timeout: 20_000 });
+const eventually = <T>(look: () => T) => expect.poll(look, { timeout: 60_000 });
 
 const line = (page: Page, name: string) =>
   page.locator('tbody', { has: page.getByRole('link', { name, exact: true }) });

@@ -29,7 +29,7 @@ async function listen(scene: StatusScene, query: string, headers: Record<string,
   };
 }
 
-const eventually = <T>(look: () => T) => expect.poll(look, { timeout: 20_000 });
+const eventually = <T>(look: () => T) => expect.poll(look);
 const work = { kind: 'export', name: 'public.invoice' } as const;
 
 test('who shows the newest is told what changes, as HTML of that line alone', async () => {

@@ -54,7 +54,7 @@ test('the first page and the metrics count them once the target has answered', a
   await load(target);
   await using scene = await sceneWith(target);
   const page = async () => seen((await scene.get('/')).text);
-  await expect.poll(page, { timeout: 20_000 }).toContain('1 done 2 rejected 1 dead');
+  await expect.poll(page).toContain('1 done 2 rejected 1 dead');
   const { text } = await scene.get('/metrics');
   expect(text).toContain('tidemark_dead_letters{load="events",kind="drop"} 1');
   expect(text).toContain('tidemark_dead_letters{load="events",kind="reject"} 2');
@@ -68,7 +68,7 @@ test('looking writes nothing, and leaves no connection', async () => {
     target.query(`select 1 from pg_stat_activity where datname = $1 and application_name = 'tidemark status'`, [
       target.name,
     ]);
-  await expect.poll(left, { timeout: 20_000 }).toEqual([]);
+  await expect.poll(left).toEqual([]);
   expect(await target.query(`select 1 from pg_namespace where nspname = 'tidemark'`)).toEqual([]);
 });
 

@@ -14,10 +14,15 @@ export type Counts = Record<
 type Result = { table: string; state: string; error?: { code: string } };
 
 /**
- * One exporting process after another until `until`; throws on an outcome that nothing here explains. Some are killed, and
+ * One exporting process after another while `goOn` is told what came of them so far; throws on an outcome that nothing here explains. Some are killed, and
  * their leases end at once; some stand still until another process may have taken their tables, and wake up again.
  */
-export async function exportsUntil(until: number, cwd: string, db: TestDatabase, seed: number): Promise<Counts> {
+export async function exportsWhile(
+  goOn: (counts: Counts) => boolean,
+  cwd: string,
+  db: TestDatabase,
+  seed: number,
+): Promise<Counts> {
   const random = seeded(seed);
   const counts: Counts = {
     ended: 0,
@@ -31,7 +36,7 @@ export async function exportsUntil(until: number, cwd: string, db: TestDatabase,
     begunAnew: 0,
   };
   let usual = 1_500;
-  while (Date.now() < until) {
+  while (goOn(counts)) {
     const began = Date.now();
     const args = argsOf(random);
     if (args.includes('--full')) counts.full++;
