@@ -10,23 +10,35 @@ import { lagSeconds } from '../status/status-json.ts';
 import type { CommandContext } from './context.ts';
 import { openSource, wantedTables } from './open-source.ts';
 import { type Problem, problemLine, problemsOf, sourceProblem } from './status-check.ts';
+import { loadProblems } from './status-loads.ts';
 
 const MAX_LAG_MS = 15 * 60_000;
 
-/** Exit code 0, or 1 when a configured table is late, fails, or was never exported. Paused tables are none of these. */
+/**
+ * Exit code 0, or 1 when a configured table is late, fails, or was never exported, or a load fails or has dead drops. Paused tables are none
+ * of these. With `table` loads are not looked at.
+ */
 export async function runCheck(
   config: Config,
   state: StateStore,
   { table, maxLagMs = MAX_LAG_MS }: { table?: string[]; maxLagMs?: number },
   context: CommandContext,
 ): Promise<number> {
-  const { out, quiet, signal } = context;
-  const { tables, problems } = await configuredTables(config, state, { table }, context);
+  const { out, quiet, env, signal } = context;
+  const loads = table?.length ? [] : config.loads;
+  const [{ tables, problems }, ofLoads] = await Promise.all([
+    configuredTables(config, state, { table }, context),
+    loadProblems(loads, env, signal),
+  ]);
   signal.throwIfAborted();
   const byFolder = new Map((await state.status()).map((status) => [status.folder, status]));
   const now = Date.now();
   const all = tables.map(({ name, folder }) => ({ name, status: byFolder.get(folder) }));
-  const found = [...problems, ...all.flatMap(({ name, status }) => problemsOf(name, status, maxLagMs, now))];
+  const found = [
+    ...problems,
+    ...all.flatMap(({ name, status }) => problemsOf(name, status, maxLagMs, now)),
+    ...ofLoads,
+  ];
   const lag = Math.max(0, ...all.map(({ status }) => (status && !status.paused && lagSeconds(status, now)) || 0));
   const paused = all.filter(({ status }) => status?.paused).map(({ name }) => displayName(name));
   out.json({
@@ -34,18 +46,20 @@ export async function runCheck(
     max_lag_seconds: maxLagMs / 1000,
     lag_seconds: Math.round(lag * 10) / 10,
     tables: all.length,
+    loads: loads.length,
     paused,
     problems: found,
   });
   for (const problem of found) out.line(problemLine(problem));
   if (found.length === 0 && !quiet) {
     const held = paused.length > 0 ? `, ${formatCount(paused.length)} of them paused` : '';
-    out.line(
-      `ok: ${formatCount(all.length)} ${all.length === 1 ? 'table' : 'tables'}${held}, at most ${formatSeconds(lag)} behind`,
-    );
+    const ofTables = `${counted(all.length, 'table')}${held}, at most ${formatSeconds(lag)} behind`;
+    out.line(`ok: ${[ofTables, ...(loads.length > 0 ? [counted(loads.length, 'load')] : [])].join('; ')}`);
   }
   return found.length > 0 ? 1 : 0;
 }
+
+const counted = (count: number, what: string) => `${formatCount(count)} ${what}${count === 1 ? '' : 's'}`;
 
 /** As the source has them. When it cannot be asked, which is a problem of its own, those that were exported. */
 async function configuredTables(

@@ -3,14 +3,23 @@
 import { messageWithPlace, type TidemarkError } from '../model/error.ts';
 import { formatCount, formatSeconds } from '../model/format.ts';
 import { displayName, type TableName } from '../model/table.ts';
-import type { RunError } from '../state/schema.ts';
 import type { TableStatus } from '../state/tables.ts';
 import { staleness, staleRemedy, waitingMs } from '../status/staged-health.ts';
 import { lagSeconds } from '../status/status-json.ts';
 
 export type Problem = {
   table: string | null;
-  problem: 'never_exported' | 'failing' | 'late' | 'compaction_failing' | 'compaction_late' | 'stale' | 'source';
+  load?: string;
+  problem:
+    | 'never_exported'
+    | 'failing'
+    | 'late'
+    | 'compaction_failing'
+    | 'compaction_late'
+    | 'stale'
+    | 'source'
+    | 'target'
+    | 'dead_drops';
   message: string;
   remedy: string;
 };
@@ -70,7 +79,7 @@ function behind(lag: number, maxLagMs: number): string {
   return `${formatSeconds(lag)} behind, which is more than ${formatSeconds(maxLagMs / 1000)}`;
 }
 
-function errorLine(error: RunError): string {
+export function errorLine(error: { code: string; message: string; column?: string; key?: string }): string {
   return `${error.code}: ${messageWithPlace(error).replaceAll(/\s*\n\s*/g, ' ')}`;
 }
 
@@ -95,7 +104,7 @@ export function sourceProblem({ code, message, hint, place }: TidemarkError): Pr
 }
 
 /** One line, for people and pagers. */
-export function problemLine({ table, problem, message, remedy }: Problem): string {
+export function problemLine({ table, load, problem, message, remedy }: Problem): string {
   const what = problem.replaceAll('_', ' ');
-  return [table, `${what}:`, `${message};`, remedy].filter(Boolean).join(' ');
+  return [load === undefined ? table : `load ${load}`, `${what}:`, `${message};`, remedy].filter(Boolean).join(' ');
 }

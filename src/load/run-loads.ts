@@ -74,12 +74,14 @@ export async function runLoads(
   return results;
 }
 
-/** `from`: null replays. */
+/** Null replays. */
+type From = { days: string[]; afterMs: number | null } | null;
+
 async function runLoad(
   { env, log: given, temporary, workers, step }: LoadsDeps,
   settings: LoadSettings,
   work: LoadWork & { progress: ReturnType<LoadsProgress> },
-  from: { days: string[]; afterMs: number | null } | null,
+  from: From,
   signal: AbortSignal,
 ): Promise<void> {
   const { progress, inserts } = work;
@@ -88,7 +90,23 @@ async function runLoad(
   const options = { env, log, step, sessions: inserts + 1, waits: progress.waiting };
   // The target first: what is wrong there is said before a byte is read.
   await using target = await Target.open(settings, options, signal);
-  await using source = await openDropSource(settings, path.join(temporary, 'drops'));
+  try {
+    await loadInto(target, settings, path.join(temporary, 'drops'), { log, workers, from, work }, signal);
+  } catch (error) {
+    if (!signal.aborted) await target.noteEnd(toTidemarkError(error), signal);
+    throw error;
+  }
+  await target.noteEnd(null, signal);
+}
+
+async function loadInto(
+  target: Target,
+  settings: LoadSettings,
+  folder: string,
+  { log, workers, from, work }: Pick<LoadsDeps, 'log' | 'workers'> & { from: From; work: LoadWork },
+  signal: AbortSignal,
+): Promise<void> {
+  await using source = await openDropSource(settings, folder);
   await using pool = await ParserPool.open(settings, workers);
   const deps = { source, pool, target, log };
   if (from !== null) {

@@ -43,6 +43,13 @@ export type Reject = {
   attempt: number;
 };
 
+/** How a load stands: `dead` drops, the first of them, and what its last attempt failed with; null: it did not. */
+export type LoadStanding = {
+  dead: number;
+  firstDead: { key: string; error: string | null } | null;
+  failure: { code: string; message: string; hint: string | null; at: number } | null;
+};
+
 export type LedgerPage = { totals: LoadTotals; dead: DeadDrop[]; rejects: Reject[] };
 
 export type Env = Record<string, string | undefined>;
@@ -59,6 +66,32 @@ export async function readLedger(load: LoadSettings, env: Env, signal: AbortSign
 /** The totals alone. Throws as readLedger(). */
 export async function readTotals(load: LoadSettings, env: Env, signal: AbortSignal): Promise<LoadTotals> {
   return withLedger(load, env, signal, (client, at) => totalsOf(client, at, load.name));
+}
+
+/** Throws as readLedger(). */
+export async function readStanding(load: LoadSettings, env: Env, signal: AbortSignal): Promise<LoadStanding> {
+  return withLedger(load, env, signal, async (client, at) => {
+    if (at === null) return { dead: 0, firstDead: null, failure: null };
+    const { rows } = await client.query<{ dead: number }>(
+      `select count(*)::float8 as dead from ${at}.load_drop where load = $1 and state = 'dead'`,
+      [load.name],
+    );
+    const [{ dead }] = rows;
+    const [firstDead = null] = dead > 0 ? await deadOf(client, at, load.name) : [];
+    return { dead, firstDead, failure: await failureOf(client, at, load.name) };
+  });
+}
+
+async function failureOf(client: pg.Client, at: string, load: string): Promise<LoadStanding['failure']> {
+  // A ledger that no load of this version has used yet.
+  const there = await client.query(`select to_regclass($1) is not null as there`, [`${at}.load_failure`]);
+  if (!there.rows[0].there) return null;
+  const { rows } = await client.query<NonNullable<LoadStanding['failure']>>(
+    `select code, message, hint, extract(epoch from failed_at)::float8 * 1000 as at
+     from ${at}.load_failure where load = $1`,
+    [load],
+  );
+  return rows[0] ?? null;
 }
 
 async function withLedger<T>(

@@ -1,4 +1,6 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ExportScene, exportScene, type SceneConfig, variable } from '../support/export-scene.ts';
 import { createExporter } from '../support/exporter.ts';
 import { openAt, take } from '../support/state.ts';
@@ -123,6 +125,87 @@ test('a first export in chunks that is not finished: how far it is, and that the
     `never exported: its first export, run ${chunks.run}, has ${progress}; tidemark export`,
   );
   await scene.db.query('drop table large');
+});
+
+describe('loads', () => {
+  const drop = (name: string, text: string) => writeFile(path.join(scene.cwd, 'drops', name), text);
+  const load = (more: object = {}) => ({
+    tables: [{ table: 'public.*' }, { table: 'event', skip: true }],
+    loads: [
+      {
+        load: 'events',
+        from: 'file:./drops/*',
+        into: 'event',
+        target: variable('DATABASE_URL'),
+        key: ['id'],
+        columns: { id: { type: 'int' } },
+        ...more,
+      },
+    ],
+  });
+  const found = async (config: SceneConfig, ...args: string[]) => {
+    const { code, stdout } = await check(['--quiet', ...args], config);
+    return { code, lines: stdout.split('\n').filter((line) => line.startsWith('load ')) };
+  };
+
+  test('one whose drops are all done is well; without a ledger too', async () => {
+    await scene.db.query('create table event (id int primary key)');
+    await mkdir(path.join(scene.cwd, 'drops'));
+    expect(await found(load())).toMatchObject({ lines: [] });
+    await drop('good.jsonl', '{"id":1}\n');
+    await scene.run(['load', 'events'], load());
+    await scene.run(['export', '--all'], load());
+    expect((await check([], load())).stdout).toMatch(/^ok: \d+ tables, at most .* s behind; 1 load\n$/);
+  });
+
+  test('dead drops, until they are replayed', async () => {
+    await drop('bad.json', '[{"id":2},');
+    await scene.run(['load', 'events'], load());
+    const { code, lines } = await found(load());
+    expect([code, lines]).toEqual([
+      1,
+      [
+        expect.stringMatching(
+          /^load events dead drops: 1 drop cannot be read: bad\.json \(.+\); tidemark load events --replay$/,
+        ),
+      ],
+    ]);
+    // Who asks for tables means no loads.
+    expect(await found(load(), '--table', 'one')).toEqual({ code: 0, lines: [] });
+    await drop('bad.json', '[{"id":2}]');
+    await scene.run(['load', 'events'], load());
+    expect(await found(load())).toEqual({ code: 0, lines: [] });
+  });
+
+  test('one whose last attempt failed: with its error, until one succeeds', async () => {
+    const misfit = load({ columns: { id: { type: 'int' }, no_such: { type: 'text' } } });
+    expect(await scene.run(['load', 'events'], misfit)).toMatchObject({ code: 3 });
+    const { code, lines } = await found(misfit);
+    expect([code, lines]).toEqual([
+      1,
+      [expect.stringMatching(/^load events failing: TARGET_TABLE: .*no_such.*, at \d{4}-.*; /)],
+    ]);
+    await scene.run(['load', 'events'], load());
+    expect(await found(load())).toEqual({ code: 0, lines: [] });
+    // Once it has begun, too.
+    await scene.run(['load', 'events'], load({ from: 'file:./nowhere/*' }));
+    expect((await found(load())).lines).toEqual([expect.stringMatching(/^load events failing: LAKE_NOT_FOUND: /)]);
+    const { stdout } = await check(['--json'], load());
+    expect(JSON.parse(stdout)).toMatchObject({
+      ok: false,
+      loads: 1,
+      problems: [{ table: null, load: 'events', problem: 'failing', message: expect.any(String) }],
+    });
+    await scene.run(['load', 'events'], load());
+    expect(await found(load())).toEqual({ code: 0, lines: [] });
+  });
+
+  test('a target that is away', async () => {
+    const { code, lines } = await found(load({ target: 'postgres://someone:hushhush@127.0.0.1:1/none' }));
+    expect([code, lines]).toEqual([1, [expect.stringMatching(/^load events target: TARGET_UNREACHABLE: /)]]);
+    expect(lines.join()).not.toContain('hushhush');
+    await scene.db.query('drop table event');
+  });
 });
 
 test('--max-lag is a duration, and goes with --check', async () => {

@@ -2,13 +2,17 @@
 
 import type pg from 'pg';
 import { up as drops } from '../../../migrations/ledger-0001-drops.ts';
+import { up as failures } from '../../../migrations/ledger-0002-failures.ts';
 import { TidemarkError } from '../../model/error.ts';
 import { sqlName } from './sql-name.ts';
 
 type LedgerMigration = { version: number; name: string; up: (at: string) => string };
 
 /** Invariant: a released one never changes; the next one is added below. */
-const MIGRATIONS: readonly LedgerMigration[] = [{ version: 1, name: 'ledger-0001-drops', up: drops }];
+const MIGRATIONS: readonly LedgerMigration[] = [
+  { version: 1, name: 'ledger-0001-drops', up: drops },
+  { version: 2, name: 'ledger-0002-failures', up: failures },
+];
 const VERSION = MIGRATIONS.at(-1)!.version;
 
 /** Returns the version that was there; 0: none. Throws TARGET_NEWER, TARGET_GRANT, and what pg throws. */

@@ -4,12 +4,16 @@
  */
 
 import type pg from 'pg';
+import { messageWithPlace, type TidemarkError } from '../../model/error.ts';
 import type { Drop } from '../drop.ts';
 import type { Claimed, DropOutcome, LoadedCounts } from './outcome.ts';
 import { sqlName } from './sql-name.ts';
 
 /** How long a process may be silent until others take its drops over. */
 const TTL = "interval '60 seconds'";
+
+/** Longer messages than this are cut: a server may send the whole statement back. */
+const MESSAGE = 4_000;
 
 /** Statements of one load's ledger for one process. Each takes a client, inside a transaction or outside. */
 export class Ledger {
@@ -41,6 +45,21 @@ export class Ledger {
     await client.query(
       `delete from ${this.at}.load_worker where worker = $1 or expires_at < clock_timestamp() - interval '1 day'`,
       [this.#worker],
+    );
+  }
+
+  /** Notes what the load's last attempt failed with; null: it did not. */
+  async noteEnd(client: pg.ClientBase, error: TidemarkError | null): Promise<void> {
+    if (error === null) {
+      await client.query(`delete from ${this.at}.load_failure where load = $1`, [this.load]);
+      return;
+    }
+    const text = (value: string | undefined) => (value === undefined ? null : cleanText(value).slice(0, MESSAGE));
+    await client.query(
+      `insert into ${this.at}.load_failure (load, code, message, hint) values ($1, $2, $3, $4)
+       on conflict (load) do update
+       set code = excluded.code, message = excluded.message, hint = excluded.hint, failed_at = excluded.failed_at`,
+      [this.load, error.code, text(messageWithPlace({ ...error.place, message: error.message })), text(error.hint)],
     );
   }
 

@@ -8,6 +8,7 @@ import os from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type pg from 'pg';
 import type { Logger } from 'pino';
+import { type TidemarkError, toTidemarkError } from '../../model/error.ts';
 import { connect } from '../../postgres/connect.ts';
 import type { Drop } from '../drop.ts';
 import type { LoadSettings } from '../settings.ts';
@@ -90,9 +91,11 @@ export class Target implements AsyncDisposable {
       const put: PutInto = { plan, into, onConflict, suspects: new Map(), meetsKnown: false };
       return new Target(settings, options, ledger, sessions, put, max);
     } catch (error) {
+      const why = targetError(error, 'prepare the load', settings.into, client.user);
+      if (!signal.aborted) await noteAtOnce(ledger, client, why);
       client.connection.stream.destroy();
       signal.throwIfAborted();
-      throw targetError(error, 'prepare the load', settings.into, client.user);
+      throw why;
     }
   }
 
@@ -181,6 +184,13 @@ export class Target implements AsyncDisposable {
     );
   }
 
+  /** Notes that this attempt of the load has ended; null: it did not fail. Never throws: what is loaded is loaded. */
+  async noteEnd(error: TidemarkError | null, signal: AbortSignal): Promise<void> {
+    await this.#sessions
+      .use((client) => this.#ledger.noteEnd(client, error), AbortSignal.any([signal, AbortSignal.timeout(NOTE_MS)]))
+      .catch((err: unknown) => this.#options.log.debug({ err }, 'the end of the load was not noted'));
+  }
+
   /** Gives claims back; those of a process that has ended are free anyway. */
   async release(drops: Claimed[]): Promise<void> {
     if (drops.length > 0)
@@ -263,6 +273,16 @@ export class Target implements AsyncDisposable {
 }
 
 const LEAVE_MS = 5_000;
+const NOTE_MS = 5_000;
+
+/** On a connection that is good for nothing else any more. Never throws. */
+async function noteAtOnce(ledger: Ledger, client: pg.Client, error: unknown): Promise<void> {
+  const late = new AbortController();
+  const limit = sleep(NOTE_MS, undefined, { signal: late.signal }).catch(() => {});
+  const noted = ledger.noteEnd(client, toTidemarkError(error)).catch(() => {});
+  await Promise.race([noted, limit]);
+  late.abort();
+}
 
 /** A transaction of one statement, with limits of its own. */
 async function short<T>(client: pg.Client, work: () => Promise<T>): Promise<T> {
