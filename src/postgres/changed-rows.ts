@@ -40,6 +40,8 @@ export type RowChoice = {
   before?: Since;
   /** Only rows of these blocks. */
   blocks?: Blocks;
+  /** Zeros in the place of the rows' ids: an index alone can then serve a query for its columns. */
+  withoutIds?: boolean;
   /** Only rows of these leaves (oids). */
   onlyLeaves?: number[];
 };
@@ -107,7 +109,10 @@ function selectRows(
 ): string {
   let select = builder
     .selectFrom(sql`${from}`.as('t'))
-    .select([...query.columns.map((c, i) => selected(c.name, c.selection).as(`c${i}`)), sql.ref('t.xmin').as('x')]);
+    .select([
+      ...query.columns.map((c, i) => selected(c.name, c.selection).as(`c${i}`)),
+      (query.withoutIds ? sql`'0'::pg_catalog.xid` : sql.ref('t.xmin')).as('x'),
+    ]);
   for (const condition of only) select = select.where(condition);
   const { cursor, between } = query;
   const column = cursor && sql`t.${sql.id(cursor.column)}`;
