@@ -8,7 +8,7 @@ import { displayName, type TableName } from '../model/table.ts';
 import type { StateStore } from '../state/state-store.ts';
 import { lagSeconds } from '../status/status-json.ts';
 import type { CommandContext } from './context.ts';
-import { openSource, wantedTables } from './open-source.ts';
+import { meantTables, openSource } from './open-source.ts';
 import { type Problem, problemLine, problemsOf, sourceProblem } from './status-check.ts';
 import { loadProblems } from './status-loads.ts';
 
@@ -70,7 +70,8 @@ async function configuredTables(
 ): Promise<{ tables: { name: TableName; folder: string }[]; problems: Problem[] }> {
   try {
     await using source = openSource(config, context, null);
-    return { tables: await wantedTables(config, source, wanted, context.signal), problems: [] };
+    const { tables, unfit } = await meantTables(config, source, wanted, context.signal);
+    return { tables, problems: unfit.map(({ error }) => sourceProblem(error)) };
   } catch (error) {
     const away = error instanceof TidemarkError && error.code.startsWith('SOURCE_');
     if (!away) throw error;

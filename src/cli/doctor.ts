@@ -6,14 +6,14 @@
 import path from 'node:path';
 import type pg from 'pg';
 import type { Config } from '../config/config.ts';
+import { fittingTables } from '../config/fitting-tables.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { redact } from '../config/redact.ts';
-import { resolveTables } from '../config/resolve-tables.ts';
-import { displayName, type TableSettings } from '../model/table.ts';
+import { displayName } from '../model/table.ts';
 import { briefLook } from '../postgres/brief-look.ts';
 import { cursorFacts } from '../postgres/cursor-facts.ts';
 import { betterKnown } from '../postgres/relation-kind.ts';
-import { type CatalogTable, listTables } from '../postgres/tables.ts';
+import { listTables } from '../postgres/tables.ts';
 import type { CommandContext } from './context.ts';
 import { type Check, failed } from './doctor-check.ts';
 import { checkLake } from './doctor-places.ts';
@@ -68,28 +68,24 @@ async function sourceAndTables(config: Config, context: CommandContext): Promise
 async function tables(client: pg.Client, config: Config): Promise<Check[]> {
   const known = await listTables(client, config.state.isSource ? config.state.schema : null);
   const byName = new Map(known.map((table) => [displayName(table.name), table]));
-  const meant = (await resolved(client, config, known)).map((settings) => ({
+  const { tables, unfit } = fittingTables(config, known);
+  const bad: Check[] = [];
+  for (const { error } of unfit) bad.push(failed('tables', 'tables', await betterKnown(client, error)));
+  const meant = tables.map((settings) => ({
     settings,
     table: byName.get(displayName(settings.name))!,
   }));
   const wanted = meant.map((one) => ({ name: one.table.name, column: cursorOf(one) }));
   const facts = await cursorFacts(client, wanted);
   const checked = meant.map((one, i) => ({ ...one, facts: facts[i] }));
+  if (checked.length === 0 && bad.length > 0) return bad;
   if (checked.length === 0) {
     return [
       { group: 'tables', check: 'tables', state: 'warn', found: 'none to export', remedy: 'tables: in tidemark.yaml' },
     ];
   }
   const { rows } = await client.query<{ role: string }>('select current_user as role');
-  return checkTables(checked, rows[0].role, await nullShares(client, checked));
-}
-
-async function resolved(client: pg.Client, config: Config, known: CatalogTable[]): Promise<TableSettings[]> {
-  try {
-    return resolveTables(config, known);
-  } catch (error) {
-    throw await betterKnown(client, error);
-  }
+  return [...bad, ...checkTables(checked, rows[0].role, await nullShares(client, checked))];
 }
 
 function cleaned(check: Check, secrets: readonly string[]): Check {

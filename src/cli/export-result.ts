@@ -1,5 +1,6 @@
 /** What `tidemark export` says at the end: a line a table, the errors, the exit code. Pure but for the output it is given. */
 
+import type { UnfitTable } from '../config/fitting-tables.ts';
 import type { DryRun } from '../export/dry-run.ts';
 import type { TableResult } from '../export/export-tables.ts';
 import type { TidemarkError } from '../model/error.ts';
@@ -29,6 +30,12 @@ export function resultJson(result: TableResult, secrets: readonly string[]) {
     ...(result.state === 'held' ? heldJson(result) : {}),
     ...(result.state === 'failed' ? { error: errorParts(result.error, secrets) } : {}),
   };
+}
+
+/** A table that no run could be begun for. */
+export function unfitResult({ name: table, error }: UnfitTable): TableResult {
+  const none = { run: null, rows: 0n, lateRows: 0n, files: [], watermark: null, unfit: {}, seconds: 0 };
+  return { table, state: 'failed', error, ...none };
 }
 
 /** More idle tables than this are counted, not listed. */

@@ -2,6 +2,7 @@
 
 import type { Config } from '../config/config.ts';
 import { exportedTables } from '../config/exported-tables.ts';
+import type { UnfitTable } from '../config/fitting-tables.ts';
 import { loadConfig } from '../config/load-config.ts';
 import { dryRun } from '../export/dry-run.ts';
 import { exportDeps } from '../export/export-deps.ts';
@@ -14,8 +15,8 @@ import type { StateStore } from '../state/state-store.ts';
 import type { CommandContext } from './context.ts';
 import { exitCodeOfTables } from './exit-code.ts';
 import { exportProgress } from './export-progress.ts';
-import { dryRunJson, printDryRun, printResults, resultJson } from './export-result.ts';
-import { holderOf, openSource, openStateOf, readersOf, wantedTables } from './open-source.ts';
+import { type DryRunResult, dryRunJson, printDryRun, printResults, resultJson, unfitResult } from './export-result.ts';
+import { holderOf, meantTables, openSource, openStateOf, readersOf } from './open-source.ts';
 import { parseRange } from './typed-range.ts';
 
 export type ExportOptions = {
@@ -40,7 +41,7 @@ export async function runExport(options: ExportOptions, context: CommandContext)
   // Before the source: connections to it are counted there.
   await using state = await openStateFor(config, options, context);
   await using source = openSource(config, context, state, 'limited');
-  const tables = await tablesNow(config, { source, state }, options, context);
+  const { tables, unfit } = await tablesNow(config, { source, state }, options, context);
   await using lake = await openLake(config.lake);
   const deps = exportDeps({ source, state, lake, log: context.log });
   const request = {
@@ -52,7 +53,8 @@ export async function runExport(options: ExportOptions, context: CommandContext)
     leaseMs: config.defaults.leaseMs,
   };
   const progress = exportProgress(context.screen, context.log, deps.now);
-  const results = await exportTables(deps, request, progress, context.signal);
+  const results = [...(await exportTables(deps, request, progress, context.signal)), ...unfit.map(unfitResult)];
+  for (const { error } of unfit) context.log.error({ table: error.place.table, err: error }, 'not exported');
   // Before anything stands on stdout: what is drawn is erased by counting lines upwards.
   context.screen?.[Symbol.dispose]();
   context.out.json({ tables: results.map((result) => resultJson(result, context.secrets)) });
@@ -69,7 +71,7 @@ async function openStateFor(config: Config, options: ExportOptions, context: Com
   // Its connection is counted nowhere, for there is no state store: it is gone before another process may have one.
   const lookAtSource = async () => {
     await using source = openSource(config, context, null);
-    await wantedTables(config, source, options, context.signal);
+    await meantTables(config, source, options, context.signal);
   };
   try {
     return await openStateOf(config, context, 'if-needed', lookAtSource);
@@ -90,11 +92,11 @@ async function tablesNow(
   { source, state }: { source: Source; state: StateStore },
   options: ExportOptions,
   context: CommandContext,
-): Promise<TableSettings[]> {
+): Promise<{ tables: TableSettings[]; unfit: UnfitTable[] }> {
   const { signal } = context;
   const free = await source.useIfFree(async () => true, signal);
   const held = free || options.all ? null : await tablesIfHeld(config, state, options, signal);
-  return held ?? wantedTables(config, source, options, signal);
+  return held ? { tables: held, unfit: [] } : meantTables(config, source, options, signal);
 }
 
 async function tablesIfHeld(config: Config, state: StateStore, { table }: ExportOptions, signal: AbortSignal) {
@@ -114,10 +116,10 @@ const isMissing = (error: unknown) => error instanceof TidemarkError && error.co
 
 async function showDryRun(config: Config, options: ExportOptions, context: CommandContext): Promise<number> {
   await using source = openSource(config, context, null);
-  const tables = await wantedTables(config, source, options, context.signal);
+  const { tables, unfit } = await meantTables(config, source, options, context.signal);
   const marks = await marksForLook(config, tables, context);
   const { full = false } = options;
-  const found = [];
+  const found: DryRunResult[] = unfit.map(({ name, error }) => ({ table: name, error }));
   for (const [i, settings] of tables.entries()) {
     try {
       found.push(

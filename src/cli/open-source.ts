@@ -2,7 +2,8 @@
 
 import os from 'node:os';
 import type { Config } from '../config/config.ts';
-import { type KnownTable, resolveTables } from '../config/resolve-tables.ts';
+import { fittingTables, type UnfitTable } from '../config/fitting-tables.ts';
+import type { KnownTable } from '../config/resolve-tables.ts';
 import { selectTables } from '../config/select-tables.ts';
 import type { TableSettings } from '../model/table.ts';
 import { connect, requireVersion } from '../postgres/connect.ts';
@@ -65,21 +66,35 @@ export function openStateOf(
   return openState(options, context.log, context.signal);
 }
 
-/** The tables that are meant: all that are configured, or those named by --table. Throws SOURCE_*, TABLE_*, RELATION_KIND, FOLDER_CLASH. */
-export async function wantedTables(
+/**
+ * The tables that are meant: all that are configured, or those named by --table. `unfit`: those of all that cannot be
+ * exported as they are configured; a table that was dropped must not keep the others from being exported.
+ * Throws SOURCE_*, CONFIG_INVALID; TABLE_*, RELATION_KIND, FOLDER_CLASH for a table that was named, or when none fits.
+ */
+export async function meantTables(
   config: Config,
   source: Source,
   wanted: { table?: string[]; all?: boolean },
   signal: AbortSignal,
-): Promise<TableSettings[]> {
+): Promise<{ tables: TableSettings[]; unfit: UnfitTable[] }> {
   const known: KnownTable[] = await source.use(async (client) => {
     await requireVersion(client);
     return listTables(client, config.state.isSource ? config.state.schema : null);
   }, signal);
+  const better = <E>(error: E) => source.use((client) => betterKnown(client, error), signal);
+  const { tables, unfit } = fittingTables(config, known);
   try {
-    const configured = resolveTables(config, known);
-    return wanted.table?.length ? selectTables(wanted.table, configured, known) : configured;
+    if (wanted.table?.length) return { tables: selectTables(wanted.table, tables, known, unfit), unfit: [] };
+    if (tables.length === 0 && unfit.length > 0) throw unfit[0].error;
   } catch (error) {
-    throw await source.use((client) => betterKnown(client, error), signal);
+    throw await better(error);
   }
+  const told = [];
+  for (const { name, error } of unfit) told.push({ name, error: await better(error) });
+  return { tables, unfit: told };
+}
+
+/** The tables of meantTables() that can be worked on. */
+export async function wantedTables(...asked: Parameters<typeof meantTables>): Promise<TableSettings[]> {
+  return (await meantTables(...asked)).tables;
 }

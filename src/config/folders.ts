@@ -10,20 +10,32 @@ export function defaultFolder({ schema, table }: TableName): string {
   return /^\.+$/.test(name) ? name.replaceAll('.', '_') : name;
 }
 
-/** Throws FOLDER_CLASH naming both tables. Local folders and Athena may not tell `Invoice` from `invoice`, S3 does. */
+/** Throws FOLDER_CLASH naming both tables. */
 export function checkFolders(tables: { name: TableName; folder: string }[]): void {
-  const taken = new Map<string, TableName>();
-  for (const { name, folder } of tables) {
-    const other = taken.get(folder.toLowerCase());
-    if (other) {
-      const [one, two] = [displayName(other), displayName(name)];
-      throw new TidemarkError('FOLDER_CLASH', `${one} and ${two} would both be exported to the folder ${folder}`, {
-        hint: `give one of them another: - { table: ${yamlText(two)}, as: ${folder}_2 }`,
-        table: two,
-      });
+  const [clash] = folderClashes(tables).values();
+  if (clash) throw clash;
+}
+
+/** A FOLDER_CLASH for each table whose folder is another's too. Local folders and Athena may not tell `Invoice` from `invoice`, S3 does. */
+export function folderClashes<T extends { name: TableName; folder: string }>(tables: T[]): Map<T, TidemarkError> {
+  const clashes = new Map<T, TidemarkError>();
+  for (const sharing of Map.groupBy(tables, ({ folder }) => folder.toLowerCase()).values()) {
+    if (sharing.length === 1) continue;
+    for (const table of sharing) {
+      const [one, two] = sharing.filter((each) => each === table || each === sharing[0] || table === sharing[0]);
+      const names = [one, two].map(({ name }) => displayName(name));
+      const error = new TidemarkError(
+        'FOLDER_CLASH',
+        `${names.join(' and ')} would both be exported to the folder ${table.folder}`,
+        {
+          hint: `give the newer one another: - { table: ${yamlText(names[1])}, as: ${table.folder}_2 }`,
+          table: displayName(table.name),
+        },
+      );
+      clashes.set(table, error);
     }
-    taken.set(folder.toLowerCase(), name);
   }
+  return clashes;
 }
 
 function yamlText(name: string): string {

@@ -19,6 +19,13 @@ type Applied = { entry: TableEntry; specific: boolean; weight: number; place: nu
  * Throws TABLE_UNKNOWN, TABLE_AMBIGUOUS, CONFIG_INVALID (two entries for one table), FOLDER_CLASH.
  */
 export function resolveTables(config: Pick<Config, 'tables' | 'defaults'>, known: KnownTable[]): TableSettings[] {
+  const settings = settleTables(config, known);
+  checkFolders(settings);
+  return settings;
+}
+
+/** The same, without a look at whether two have one folder. */
+export function settleTables(config: Pick<Config, 'tables' | 'defaults'>, known: KnownTable[]): TableSettings[] {
   const entries = config.tables.map((entry) => ({ entry, pattern: parsePattern(entry.table) }));
   const applied = new Map<KnownTable, Applied[]>();
   const apply = (table: KnownTable, one: Applied) => applied.set(table, [...(applied.get(table) ?? []), one]);
@@ -40,14 +47,14 @@ export function resolveTables(config: Pick<Config, 'tables' | 'defaults'>, known
       apply(table, { entry, specific: true, weight: 0, place });
     }
   }
-  const settings = [...applied]
-    .map(([table, all]) => ({ table, all: all.sort(byStrength) }))
-    // A table's own entry without `skip` brings it back when a pattern skips all.
-    .filter(({ all }) => !all.at(-1)!.entry.skip)
-    .map(({ table, all }) => settingsOf(table, all, config.defaults))
-    .sort((a, b) => (displayName(a.name) < displayName(b.name) ? -1 : 1));
-  checkFolders(settings);
-  return settings;
+  return (
+    [...applied]
+      .map(([table, all]) => ({ table, all: all.sort(byStrength) }))
+      // A table's own entry without `skip` brings it back when a pattern skips all.
+      .filter(({ all }) => !all.at(-1)!.entry.skip)
+      .map(({ table, all }) => settingsOf(table, all, config.defaults))
+      .sort((a, b) => (displayName(a.name) < displayName(b.name) ? -1 : 1))
+  );
 }
 
 function byStrength(a: Applied, b: Applied): number {

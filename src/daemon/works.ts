@@ -5,6 +5,7 @@
 
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
+import { fittingTables } from '../config/fitting-tables.ts';
 import type { LoadSettings } from '../load/settings.ts';
 import { displayName, type TableSchedule, type TableSettings } from '../model/table.ts';
 import { requireVersion } from '../postgres/connect.ts';
@@ -15,7 +16,6 @@ import type { Agenda, Planned } from './agenda.ts';
 import type { Board, ShownError, WorkKind } from './board.ts';
 import type { Clock } from './clock.ts';
 import { parseSchedule, type Schedule } from './cron.ts';
-import { findTables } from './find-tables.ts';
 import { jittered } from './jitter.ts';
 
 export type WorksDeps = {
@@ -89,8 +89,8 @@ export class Works {
     // Behind a table that takes hours it would wait as long; what is known already is good enough.
     const known = this.#tables ? await source.useIfFree(list, signal) : await source.use(list, signal);
     if (known === null) return;
-    const { tables, missing } = findTables(config(), known);
-    this.#complain(missing[0] ?? null);
+    const { tables, unfit } = fittingTables(config(), known);
+    this.#complain(unfit[0]?.error ?? null);
     const before = this.#tables;
     const names = new Map(tables.map((table) => [displayName(table.name), table]));
     const added = [...names.keys()].filter((name) => !before?.has(name));

@@ -22,7 +22,7 @@ const WHY: Record<string, { what: string; hint: string }> = {
 };
 
 /** A better word for a TABLE_UNKNOWN whose table is there as something else: RELATION_KIND; any other error as it is. */
-export async function betterKnown(client: pg.ClientBase, error: unknown): Promise<unknown> {
+export async function betterKnown<E>(client: pg.ClientBase, error: E): Promise<E | TidemarkError> {
   if (!(error instanceof TidemarkError) || error.code !== 'TABLE_UNKNOWN' || error.place.table === undefined)
     return error;
   const [pattern] = splitNames(error.place.table);

@@ -37,6 +37,31 @@ test('no such table: the nearest one is named', async () => {
   expectError(ended, { exit: 2, code: 'TABLE_UNKNOWN', says: /invoice_lines/, hint: /invoice_line\b/ });
 });
 
+test('an entry whose table is gone fails alone', async () => {
+  await scene.table('stays');
+  const tables = [{ table: 'stays' }, { table: 'gone' }];
+  const results = async () => {
+    const ended = await scene.run(['export', '--all', '--json'], { tables });
+    const { tables: each } = JSON.parse(ended.stdout) as { tables: { table: string; error?: { code: string } }[] };
+    return [ended.code, each.map(({ table, error }) => [table, error?.code ?? 'done'])];
+  };
+  expect(await results()).toEqual([
+    1,
+    [
+      ['public.stays', 'done'],
+      ['public.gone', 'TABLE_UNKNOWN'],
+    ],
+  ]);
+  await scene.db.query('create view gone as select 1 as id');
+  expect(await results()).toEqual([
+    1,
+    [
+      ['public.stays', 'done'],
+      ['public.gone', 'RELATION_KIND'],
+    ],
+  ]);
+});
+
 test('no key: how to name one, or to do without', async () => {
   await scene.table('keyless');
   await scene.db.query('alter table keyless drop constraint keyless_pkey');

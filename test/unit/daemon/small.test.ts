@@ -4,7 +4,6 @@ import { parseConfig } from '../../../src/config/load-config.ts';
 import { askAgainAfter, retryAfter } from '../../../src/daemon/backoff.ts';
 import { parseSchedule } from '../../../src/daemon/cron.ts';
 import { checkedSince } from '../../../src/daemon/export-lane.ts';
-import { findTables } from '../../../src/daemon/find-tables.ts';
 import { jittered, jitterMs } from '../../../src/daemon/jitter.ts';
 import { Waiting } from '../../../src/daemon/waiting.ts';
 
@@ -85,17 +84,6 @@ const parse = (more: string) =>
     shown: 't.yaml',
     env: {},
   });
-
-test('an entry whose table is gone does not keep the others from being found', () => {
-  const config = parse('tables: [{ table: invoice }, { table: gone }, { table: old, skip: true }, { table: "app.*" }]');
-  const known = [
-    { name: { schema: 'public', table: 'invoice' }, columns: [] },
-    { name: { schema: 'app', table: 'x' }, columns: [] },
-  ];
-  const { tables, missing } = findTables(config, known);
-  expect(tables.map(({ folder }) => folder)).toEqual(['app_x', 'invoice']);
-  expect(missing.map(({ code, place }) => [code, place.table])).toEqual([['TABLE_UNKNOWN', 'gone']]);
-});
 
 test('what a running process cannot change is named as the file has it', () => {
   const before = parse('memory: 112MB\n');
