@@ -119,9 +119,9 @@ export class Board {
     this.#tell({ event: 'ended', ended });
   }
 
-  /** `away` null: it is there again. */
+  /** `away` null: it is there again. What is away already is away for as long as before. */
   reach(service: string, away: Away | null): void {
-    if (away) this.#away.set(service, away);
+    if (away) this.#away.set(service, { ...away, since: this.#away.get(service)?.since ?? away.since });
     else if (!this.#away.delete(service)) return;
     this.#tell({ event: 'away', service });
   }

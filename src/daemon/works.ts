@@ -151,6 +151,7 @@ export class Works {
     const { agenda, board, show } = this.#deps;
     for (const work of agenda.plan(kind, planned, now)) {
       board.forget(work);
+      if (kind === 'load') board.reach(`load ${work.name}`, null);
       if (kind === 'export') this.exportedAt.delete(work.name);
     }
     for (const { name } of planned) show({ kind, name });

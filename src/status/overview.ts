@@ -103,7 +103,10 @@ export function overviewOf(input: OverviewInput): Overview {
   return {
     startedAt: input.startedAt,
     known: input.tables !== null,
-    away: [...input.away].map(([service, away]) => ({ service, ...away })),
+    // A load whose target or drops are away fails, and says so in its own line.
+    away: [...input.away]
+      .filter(([service]) => !service.startsWith('load '))
+      .map(([service, away]) => ({ service: service === 'state' ? 'state store' : service, ...away })),
     tables: tables.sort(worstFirst),
     loads: input.loads.map(({ name, counts }) => loadLine(name, counts, loadWorks.get(name), input.now)),
     runs: input.ended.slice(0, RUNS),

@@ -2,6 +2,7 @@
 
 import type { TidemarkError } from '../model/error.ts';
 import { type Html, html } from './html.ts';
+import { marked } from './show.ts';
 import type { Part } from './table-details.ts';
 
 /** `head`: each column's title and class. Wider than the screen, it scrolls by itself. */
@@ -16,7 +17,7 @@ export function shownPart<T>(part: Part<T>, show: (value: T) => Html): Html {
 }
 
 function errorLine({ code, message, hint }: TidemarkError): Html {
-  return html`<p class="quiet">Cannot be shown: <code class="code">${code}</code> ${message}</p>${hint && html`<p class="hint">${hint}</p>`}`;
+  return html`<div class="quiet"><p>Cannot be shown: <code class="code">${code}</code> ${message}</p>${hint && html`<p class="hint">${marked(hint)}</p>`}</div>`;
 }
 
 export const quiet = (text: string) => html`<p class="quiet">${text}</p>`;

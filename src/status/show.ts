@@ -80,7 +80,7 @@ export function errorText({ code, message, hint }: ShownError, most = Number.POS
 }
 
 /** What stands in backticks, for a terminal, is code here. */
-function marked(text: string): Part {
+export function marked(text: string): Part {
   return text.split(/`([^`]+)`/).map((each, i) => (i % 2 === 1 ? html`<code>${each}</code>` : each));
 }
 

@@ -194,6 +194,6 @@ test('the page is there while the state store is away, with what was known', asy
   scene.board.reach('state', { since: Date.now(), error: shownError('no answer') });
   await new Promise((resolve) => setTimeout(resolve, 1_100));
   const { text } = await scene.get('/');
-  expect(seen(text)).toContain('State is away');
+  expect(seen(text)).toContain('State store is away');
   expect(text).toContain('public.invoice');
 });

@@ -124,7 +124,13 @@ test('the headline says what is wrong, the worst first', () => {
   const bad = overview({
     tables: [table('a'), table('b')],
     works: [work('a', { trouble: trouble(NOW) }), work('b', { nextAt: NOW - 100_000 })],
-    away: new Map([['lake', { since: NOW, error: { code: 'LAKE_UNREACHABLE', message: 'x', hint: null } }]]),
+    away: new Map(
+      // A load says it in its own line.
+      ['lake', 'load events'].map((service) => [
+        service,
+        { since: NOW, error: { code: 'LAKE_UNREACHABLE', message: 'x', hint: null } },
+      ]),
+    ),
   });
   expect(headline(bad)).toMatchObject({ text: 'Lake is away, 1 table failing, 1 late', rank: 'failing' });
 });
