@@ -14,6 +14,7 @@ import type { PlannedRun, RawWriter } from './raw-writer.ts';
 import { type Read, readTable } from './read-table.ts';
 import { completeRun, discardRun } from './recover.ts';
 import { repeatRange } from './repeat-range.ts';
+import { whyFailed } from './why-failed.ts';
 import type { ExportDeps, TableOutcome, TableWork } from './work.ts';
 
 /** Resolves once the run is committed, or found nothing. Throws TidemarkError; then the mark is where it was. */
@@ -67,7 +68,7 @@ export async function exportTable(deps: ExportDeps, work: TableWork, signal: Abo
       broken: read.broken,
     };
   } catch (error) {
-    const known = sourceError(error, settings.name);
+    const known = await whyFailed(state, lease, sourceError(error, settings.name), signal);
     await noteFailure(deps, work, { writer, inChunks }, stoppedBy(signal) ? null : known);
     throw known;
   }

@@ -14,6 +14,7 @@ import { byLag } from './lag-order.ts';
 import { type Leased, LeaseQueue } from './lease-queue.ts';
 import { recover } from './recover.ts';
 import type { Settled } from './settle.ts';
+import { whyFailed } from './why-failed.ts';
 import type { ChunksDone, ExportDeps, TableWork } from './work.ts';
 
 export type TableResult = {
@@ -182,7 +183,7 @@ async function work(
     return { result: { ...common(), ...outcome } satisfies TableResult, mark: null };
   } catch (error) {
     if (stoppedBy(signal)) return { result: null, mark: null };
-    const known = toTidemarkError(error);
+    const known = toTidemarkError(await whyFailed(deps.state, found.lease, error, signal));
     deps.log.debug({ err: error, table: displayName(settings.name), run }, 'the table failed');
     const result: TableResult = { ...common(), run, state: 'failed', error: known };
     return { result, mark: null };

@@ -34,6 +34,7 @@ import {
   type Acquired,
   acquireLeases,
   type Held,
+  holdsLease,
   type Lease,
   releaseLeases,
   renewLeases,
@@ -83,6 +84,11 @@ export class StateStore implements AsyncDisposable {
   /** Prolongs the leases to `ttlMs` from now; returns those that are lost. */
   async renew(leases: readonly Lease[], ttlMs: number): Promise<Lease[]> {
     return this.#database.transact('renew leases', (tx) => renewLeases(tx, leases, ttlMs));
+  }
+
+  /** Whether the lease is still its holder's: expired or not, nobody took it over. */
+  async holds(lease: Lease): Promise<boolean> {
+    return this.#database.transact('look at a lease', (tx) => holdsLease(tx, lease));
   }
 
   /** Gives the leases back. */
@@ -313,8 +319,17 @@ export class StateStore implements AsyncDisposable {
   }
 
   /** Notes that such work was done just now. */
-  async noteWork(kind: NotedWork, names: readonly string[], signal: AbortSignal): Promise<void> {
+  async noteWork(kind: Exclude<NotedWork, 'reconcile'>, names: readonly string[], signal: AbortSignal): Promise<void> {
     return this.#database.transact('note what was done', (tx) => noteWork(tx, kind, names), signal);
+  }
+
+  /** Notes that a reconciliation of the table was done just now, and how many deleted rows it found. */
+  async noteReconciled(name: string, deleted: bigint, signal: AbortSignal): Promise<void> {
+    return this.#database.transact(
+      'note what was done',
+      (tx) => noteWork(tx, 'reconcile', [name], String(deleted)),
+      signal,
+    );
   }
 
   /** Deletes rows of processes that died long ago, and of work that nobody does any more. */
