@@ -38,6 +38,11 @@ export function batchColumns(snapshot: Snapshot | null, raw: FileColumn[], only:
     }),
   );
   const { columns, rewrite } = mergeColumns(snapshot?.metadata.columns ?? null, incoming, only);
+  if (columns.length === 0) {
+    throw new TidemarkError('STAGED_UNSUPPORTED', 'a staged table has columns, and this table has none', {
+      hint: 'its history is in raw/; leave it out with `skip: true`',
+    });
+  }
   return { columns, outdated: rewrite.length > 0 };
 }
 

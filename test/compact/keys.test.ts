@@ -273,3 +273,12 @@ test.each(['file_row_number', '_tidemark_FILE'])(
     expect(await failure(table)).toMatchObject({ code: 'STAGED_UNSUPPORTED', column: name });
   },
 );
+
+test('a table without columns is refused: there is no such Delta table', async () => {
+  const table = newTable();
+  await scene.raw.add(table, { full: true, columns: [], files: [[{ values: {} }]] });
+  expect(await failure(table)).toMatchObject({
+    code: 'STAGED_UNSUPPORTED',
+    message: expect.stringMatching(/has none/),
+  });
+});
