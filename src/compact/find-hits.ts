@@ -1,6 +1,7 @@
 /** Looks for the changed keys in the files that may hold them. Invariant: no more of these are in the spool at once than has room there. */
 
 import type { LiveFile } from './live-files.ts';
+import { localFiles } from './local-files.ts';
 import { addHits } from './matches.ts';
 import { keyIndexes } from './read-files.ts';
 import { sideBySide } from './side-by-side.ts';
@@ -19,11 +20,9 @@ export async function addCandidates(staging: Staging, files: LiveFile[], signal:
     batches(files, deps.connections.length, deps.batchBytes),
     async (batch, connection, both) => {
       await using stack = new AsyncDisposableStack();
-      const local = [];
-      for (const { file, path, size } of batch) {
-        const copy = stack.use(await deps.spool.read(`${root}/${path}`, { bytes: size }, both));
-        local.push({ file, path: copy.path });
-      }
+      const wanted = batch.map(({ path, size }) => ({ key: `${root}/${path}`, bytes: size }));
+      const paths = await localFiles(deps.spool, wanted, stack, both);
+      const local = batch.map(({ file }, i) => ({ file, path: paths[i] }));
       await addHits(connection, local, keys, both);
     },
     signal,

@@ -8,6 +8,7 @@ import { loadChanges, type RawFiles } from './changes.ts';
 import type { AddFile, Snapshot } from './delta/actions.ts';
 import { addCandidates } from './find-hits.ts';
 import { candidates, emptyGone, keyRanks, type LiveFile, liveFiles, loadLive } from './live-files.ts';
+import { localFiles } from './local-files.ts';
 import { emptyHits, settleHits } from './matches.ts';
 import { type Group, type PlannedFile, planFiles } from './plan.ts';
 import { columnsOf, keyIndexes } from './read-files.ts';
@@ -99,17 +100,13 @@ async function writeGroup(
 ): Promise<AddFile[]> {
   const { deps, root, columns, key } = staging;
   await using stack = new AsyncDisposableStack();
-  const inputs = [];
-  for (const file of group.files) {
-    const local = await deps.spool.read(`${root}/${files[file].path}`, { bytes: files[file].size }, signal);
-    stack.use(local);
-    inputs.push({ file, path: local.path, hits: planned[file].hits, gone: planned[file].gone });
-  }
-  const found = await columnsOf(
-    connection,
-    inputs.map(({ path }) => path),
-    signal,
-  );
+  const wanted = group.files.map((file) => ({ key: `${root}/${files[file].path}`, bytes: files[file].size }));
+  const paths = await localFiles(deps.spool, wanted, stack, signal);
+  const inputs = group.files.map((file, i) => {
+    const { hits, gone } = planned[file];
+    return { file, path: paths[i], hits, gone };
+  });
+  const found = await columnsOf(connection, paths, signal);
   const select = rewriteSelect(group, inputs, { columns, key: keyIndexes(columns, key), found });
   // Twice the usual size: a file that grows a little stays one file.
   const options = fileOptions(staging, 2 * deps.shape.targetBytes);

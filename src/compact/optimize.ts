@@ -3,6 +3,7 @@
 import { text } from '../duckdb/literal.ts';
 import type { AddFile, Snapshot } from './delta/actions.ts';
 import { emptyGone, keyRanks, type LiveFile, liveFiles, loadLive } from './live-files.ts';
+import { localFiles } from './local-files.ts';
 import { type Fold, planOptimize } from './optimize-plan.ts';
 import { columnsOf, keyIndexes } from './read-files.ts';
 import { rewriteSelect } from './rewrite.ts';
@@ -59,18 +60,14 @@ async function writeRange(
   const { deps, root, columns, key } = staging;
   const main = deps.connections[0];
   await using stack = new AsyncDisposableStack();
-  const inputs = [];
-  for (const file of fold.ranges[i].files) {
-    const { path, size, deletionVector } = files[file];
-    const local = stack.use(await deps.spool.read(`${root}/${path}`, { bytes: size }, signal));
-    inputs.push({ file, path: local.path, hits: 0, gone: deletionVector?.cardinality ?? 0 });
-  }
+  const chosen = fold.ranges[i].files.map((file) => files[file]);
+  const wanted = chosen.map(({ path, size }) => ({ key: `${root}/${path}`, bytes: size }));
+  const paths = await localFiles(deps.spool, wanted, stack, signal);
+  const inputs = chosen.map(({ file, deletionVector }, at) => {
+    return { file, path: paths[at], hits: 0, gone: deletionVector?.cardinality ?? 0 };
+  });
   const keys = keyIndexes(columns, key);
-  const found = await columnsOf(
-    main,
-    inputs.map(({ path }) => path),
-    signal,
-  );
+  const found = await columnsOf(main, paths, signal);
   const type = duckTypeOf(columns[keys[0]].type);
   const least = (range: Fold['ranges'][number] | undefined) =>
     range?.from == null ? null : `${text(files[range.from].statistics!.min.get(key[0])!)}::${type}`;

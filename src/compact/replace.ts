@@ -7,6 +7,7 @@ import { ident } from '../duckdb/literal.ts';
 import type { CommittedFile, RawRun } from '../state/raw-runs.ts';
 import type { AddFile, Snapshot } from './delta/actions.ts';
 import { compared, refuseNull, refuseTwice } from './keys.ts';
+import { localFiles } from './local-files.ts';
 import { columnsOf, keyIndexes, namedColumns, scan, selectColumns } from './read-files.ts';
 import { sorted } from './rewrite.ts';
 import { discardFiles, writeSorted } from './staged-files.ts';
@@ -51,8 +52,7 @@ async function sortBatch(
   const { deps, columns, key } = staging;
   const main = deps.connections[0];
   await using stack = new AsyncDisposableStack();
-  const paths: string[] = [];
-  for (const { key: raw, bytes } of files) paths.push(stack.use(await deps.spool.read(raw, { bytes }, signal)).path);
+  const paths = await localFiles(deps.spool, files, stack, signal);
   if (key.length > 0) await refuseNull(main, paths, key, signal);
   if (checksKeys(staging)) {
     const into = first ? 'CREATE OR REPLACE TABLE keys AS' : 'INSERT INTO keys';

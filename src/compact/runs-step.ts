@@ -7,6 +7,7 @@ import type { RawRun } from '../state/raw-runs.ts';
 import { batchColumns, stagingOf } from './batch-columns.ts';
 import { isSameName } from './columns.ts';
 import type { Snapshot } from './delta/actions.ts';
+import { localFiles } from './local-files.ts';
 import { mergeStep } from './merge.ts';
 import { columnsOf } from './read-files.ts';
 import { replaceStep } from './replace.ts';
@@ -36,18 +37,15 @@ export async function stepOfRuns(
   const key = { key: noted.map(({ name }) => name), equality: noted.map(({ equality }) => equality) };
   const files = runs.flatMap((run) => run.files);
   await using stack = new AsyncDisposableStack();
-  const read = async ({ key: raw, bytes }: { key: string; bytes: number }) =>
-    stack.use(await deps.spool.read(raw, { bytes }, signal)).path;
   if (runs[0].full) {
     // The files of one run have the same columns: the first one is enough to know them.
-    const first = files.length > 0 ? [await read(files[0])] : [];
+    const first = await localFiles(deps.spool, files.slice(0, 1), stack, signal);
     const columns = batchColumns(snapshot, await columnsOf(main, first, signal), columnsThatStay(work));
     const staging = stagingOf(deps, settings, key, columns, files);
     return { staging, step: await replaceStep(staging, snapshot, runs[0], signal) };
   }
   refuseOtherKey(snapshot, key.key, settings, deps.state.id);
-  const paths: string[] = [];
-  for (const file of files) paths.push(await read(file));
+  const paths = await localFiles(deps.spool, files, stack, signal);
   // Once for all that needs it: it reads the footer of each file.
   const found = await columnsOf(main, paths, signal);
   const columns = batchColumns(snapshot, found, columnsThatStay(work));
