@@ -62,7 +62,7 @@ export async function reconcileTable(
   const { mark, columns, unfinished } = await recover(deps.export, found, signal);
   if (unfinished)
     return skipped(`its export in chunks is not finished: tidemark export --table ${table} goes on with it`);
-  if (mark === null || columns === null) return skipped(NOT_EXPORTED);
+  if (mark === null || columns === null) return skipped(notExported(settings.name));
   const root = `staged/${settings.folder}`;
   const snapshot = await readSnapshot(deps.compact.table(root), signal);
   const through = throughRun(snapshot, deps.compact.state.id);
@@ -115,7 +115,9 @@ export async function reconcileTable(
   return { ...outcome, state: 'committed', run };
 }
 
-export const NOT_EXPORTED = 'nothing of it was exported yet';
+export function notExported(name: TableName): string {
+  return `nothing of it was exported yet: tidemark export --table ${displayName(name)} comes first`;
+}
 
 /** The key's columns as the staged table names them. Throws STAGED_KEY where it has another key. */
 function stagedKey(name: TableName, snapshot: Snapshot, columns: WrittenColumn[]): string[] {

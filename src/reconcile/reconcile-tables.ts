@@ -9,7 +9,7 @@ import { displayName, type TableSettings } from '../model/table.ts';
 import { sourceError } from '../postgres/source-error.ts';
 import { keepAlive } from '../state/keep-alive.ts';
 import { type Acquired, type Lease, leaseLost } from '../state/leases.ts';
-import { NOT_EXPORTED, type Outcome, reconcileTable, skipped } from './reconcile-table.ts';
+import { notExported, type Outcome, reconcileTable, skipped } from './reconcile-table.ts';
 import type { ReconcileDeps, Reconciled, ReconcileRequest } from './work.ts';
 
 /**
@@ -57,7 +57,9 @@ async function reconcileOne(
     const [found] = await state.acquire('export', [{ name, folder }], request.holder, request.leaseMs, signal);
     if (found.state === 'held') return ended({ ...skipped(''), state: 'held', reason: null }, { held: found });
     const outcome = await underLease(deps, request, settings, found, signal);
-    if (!request.dryRun && outcome.state !== 'skipped') await state.noteWork('reconcile', [displayName(name)], signal);
+    if (!request.dryRun && outcome.state !== 'skipped') {
+      await state.noteReconciled(displayName(name), outcome.deleted, signal);
+    }
     return ended(outcome);
   } catch (error) {
     if (stoppedBy(signal)) return null;
@@ -68,10 +70,13 @@ async function reconcileOne(
 }
 
 /** Tables for which there is no need of a lease to know that they have to be left out. */
-async function whyNot({ export: { state } }: ReconcileDeps, { key, folder }: TableSettings): Promise<string | null> {
+async function whyNot(
+  { export: { state } }: ReconcileDeps,
+  { name, key, folder }: TableSettings,
+): Promise<string | null> {
   if (key === 'none') return 'it has no key: rows cannot be told apart';
   const [mark] = await state.marks([folder]);
-  return mark === null ? NOT_EXPORTED : null;
+  return mark === null ? notExported(name) : null;
 }
 
 async function underLease(

@@ -69,6 +69,8 @@ export async function createExporter(
   url: string,
   options: {
     lakeDir?: string;
+    /** Another one than a folder; it stays open. */
+    lake?: Lake;
     stateUrl?: string;
     connections?: number;
     primaryUrl?: string;
@@ -92,7 +94,7 @@ export async function createExporter(
     log,
     signal,
   );
-  const lake = openLocalLake(lakeDir);
+  const lake = options.lake ?? openLocalLake(lakeDir);
   let clock = 0;
   const compressors = new Map<string, Compressor>();
   const deps: ExportDeps = {
@@ -147,7 +149,7 @@ export async function createExporter(
     async [Symbol.asyncDispose]() {
       await source[Symbol.asyncDispose]();
       await state[Symbol.asyncDispose]();
-      await lake[Symbol.asyncDispose]();
+      if (!options.lake) await lake[Symbol.asyncDispose]();
       if (!options.lakeDir) await rm(lakeDir, { recursive: true, force: true });
     },
   };

@@ -1,6 +1,7 @@
 /** A database, exports, compactions and reconciliations of it in this process, and what the staged table then holds. */
 
 import type { TableOutcome } from '../../src/export/work.ts';
+import type { Lake } from '../../src/lake/lake.ts';
 import type { TableSettings } from '../../src/model/table.ts';
 import { reconcileTables } from '../../src/reconcile/reconcile-tables.ts';
 import type { Reconciled, ReconcileRequest } from '../../src/reconcile/work.ts';
@@ -32,17 +33,12 @@ export type ReconcileScene = AsyncDisposable & {
   staged(table: string, column?: string): Promise<(string | null)[]>;
 };
 
-/** `url`: of a source that is not a database of its own. */
-export async function createReconcileScene(options: CompactorOptions = {}): Promise<ReconcileScene> {
+export async function createReconcileScene(options: CompactorOptions & { lake?: Lake } = {}): Promise<ReconcileScene> {
   const stack = new AsyncDisposableStack();
   const db = stack.use(await createDatabase());
-  const exporter = stack.use(await createExporter(db.url));
+  const exporter = stack.use(await createExporter(db.url, { lake: options.lake }));
   const compactor = stack.use(await createCompactor(exporter, options));
-  const scene = {
-    ...reconcilerOf(db, exporter, compactor),
-    [Symbol.asyncDispose]: () => stack.disposeAsync(),
-  };
-  return scene;
+  return { ...reconcilerOf(db, exporter, compactor), [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
 export function reconcilerOf(
