@@ -9,13 +9,16 @@ import { staleness, staleRemedy, waitingMs } from '../status/staged-health.ts';
 
 /** A table for people, its head first; empty when no compaction has worked on any of them. */
 export function stagedLines(tables: TableStatus[], now: number): string[] {
-  const rows = tables.flatMap((table) => (table.staged ? [cells(table, table.staged, now)] : []));
+  // Most people reconcile never, or all of them.
+  const reconciled = tables.some((table) => table.reconciled !== null);
+  const rows = tables.flatMap((table) => (table.staged ? [cells(table, table.staged, reconciled, now)] : []));
   if (rows.length === 0) return [];
-  const head = ['staged', 'version', 'rows', 'files', 'size', 'waiting', 'for', 'as of', ''];
+  const head = ['staged', 'version', 'rows', 'files', 'size', 'waiting', 'for', 'as of'];
+  head.push(...(reconciled ? ['reconciled', ''] : ['']));
   return formatTable([head, ...rows], [false, true, true, true, true, true, true]);
 }
 
-function cells(table: TableStatus, staged: StagedStatus, now: number): string[] {
+function cells(table: TableStatus, staged: StagedStatus, reconciled: boolean, now: number): string[] {
   const { version, rows, files, bytes, waiting, asOf } = staged;
   const count = (number: bigint | null) => (number === null ? '-' : formatCount(number));
   return [
@@ -27,6 +30,7 @@ function cells(table: TableStatus, staged: StagedStatus, now: number): string[] 
     waiting.since === null ? '-' : `${formatCount(waiting.rows)} ${waiting.rows === 1n ? 'row' : 'rows'}`,
     waiting.since === null ? '-' : formatSeconds(waitingMs(table, now) / 1000),
     asOf === null ? '-' : toSecond(asOf),
+    ...(reconciled ? [table.reconciled === null ? '-' : toSecond(table.reconciled.at)] : []),
     note(table, staged, now),
   ];
 }

@@ -33,12 +33,31 @@ export async function lastWork({ db, schema }: StateTx, kind: string): Promise<M
   return new Map((await query.execute(db)).rows.map(({ name, at }) => [name, at]));
 }
 
-/** Notes that these were done just now. */
-export async function noteWork({ db, schema }: StateTx, kind: string, names: readonly string[]): Promise<void> {
+/** What the last reconciliation of a table came to: when it was done, in milliseconds since 1970, and the deleted rows that it found. */
+export type LastReconciled = { at: number; deleted: bigint | null };
+
+/** By the table's name. */
+export async function lastReconciled({ db, schema }: StateTx): Promise<Map<string, LastReconciled>> {
+  const query = sql<{ name: string; at: number; deleted: string | null }>`
+    select name, (extract(epoch from ended_at) * 1000)::float8 as at, rows as deleted
+    from ${tableIn(schema, 'daemon_work')} where kind = 'reconcile'`;
+  const { rows } = await query.execute(db);
+  return new Map(
+    rows.map(({ name, at, deleted }) => [name, { at, deleted: deleted === null ? null : BigInt(deleted) }]),
+  );
+}
+
+/** Notes that these were done just now; `rows`: of each. */
+export async function noteWork(
+  { db, schema }: StateTx,
+  kind: NotedWork,
+  names: readonly string[],
+  rows: string | null = null,
+): Promise<void> {
   await sql`
-    insert into ${tableIn(schema, 'daemon_work')} (kind, name, ended_at)
-    select ${kind}, name, ${now} from unnest(${names}::text[]) as name order by name
-    on conflict (kind, name) do update set ended_at = excluded.ended_at`.execute(db);
+    insert into ${tableIn(schema, 'daemon_work')} (kind, name, ended_at, rows)
+    select ${kind}, name, ${now}, ${rows}::bigint from unnest(${names}::text[]) as name order by name
+    on conflict (kind, name) do update set ended_at = excluded.ended_at, rows = excluded.rows`.execute(db);
 }
 
 /** What was exported in a minute: `at` is its beginning, in milliseconds since 1970 of the state database's clock. */

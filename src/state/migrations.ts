@@ -8,6 +8,7 @@ import { up as pause } from '../../migrations/0004-pause.ts';
 import { up as sourceSlots } from '../../migrations/0005-source-slots.ts';
 import { up as daemon } from '../../migrations/0006-daemon.ts';
 import { up as archivedRuns } from '../../migrations/0007-archived-runs.ts';
+import { up as reconciled } from '../../migrations/0008-reconciled.ts';
 
 export type Migration = { version: number; name: string; up: (db: Kysely<never>, schema: string) => Promise<void> };
 
@@ -19,6 +20,7 @@ export const MIGRATIONS: readonly Migration[] = [
   { version: 5, name: '0005-source-slots', up: sourceSlots },
   { version: 6, name: '0006-daemon', up: daemon },
   { version: 7, name: '0007-archived-runs', up: archivedRuns },
+  { version: 8, name: '0008-reconciled', up: reconciled },
 ];
 
 /** The version that this program works with. */

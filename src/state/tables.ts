@@ -4,7 +4,7 @@ import { sql } from 'kysely';
 import type { Mark } from '../model/mark.ts';
 import { type Broken, keyOf, type Repeats, type UnfitCounts, type WrittenColumn } from '../model/run.ts';
 import { displayName, type TableName } from '../model/table.ts';
-import { lastWork } from './daemon-work.ts';
+import { type LastReconciled, lastReconciled } from './daemon-work.ts';
 import type { StateTx } from './database.ts';
 import type { Lease } from './leases.ts';
 import { markFromJson, markToJson } from './mark-json.ts';
@@ -83,8 +83,8 @@ export type TableStatus = {
   keyed: boolean | null;
   /** Null: no compaction has worked on it. */
   staged: StagedStatus | null;
-  /** When a reconciliation of it was last done; null: never. */
-  reconciledAt: string | null;
+  /** When a reconciliation of it was last done, and how many deleted rows that found; null: never. */
+  reconciled: { at: string; deleted: bigint | null } | null;
 };
 
 /** Every table that an export has met, by schema and name. */
@@ -92,7 +92,7 @@ export async function tableStatus(tx: StateTx): Promise<TableStatus[]> {
   const { db } = tx;
   const staged = await stagedStatus(tx, null);
   const chunks = await openChunks(tx);
-  const reconciled = await lastWork(tx, 'reconcile');
+  const reconciled = await lastReconciled(tx);
   const rows = await db
     .selectFrom('source_table as t')
     .leftJoin('run as r', 'r.run', 't.mark_run')
@@ -176,13 +176,12 @@ export async function tableStatus(tx: StateTx): Promise<TableStatus[]> {
     repeats: row.repeats,
     keyed: row.columns && keyOf(row.columns).length > 0,
     staged: staged.get(row.folder) ?? null,
-    reconciledAt: reconciledAt(reconciled, { schema: row.schema_name, table: row.table_name }),
+    reconciled: reconciledOf(reconciled.get(displayName({ schema: row.schema_name, table: row.table_name }))),
   }));
 }
 
-function reconciledAt(all: ReadonlyMap<string, number>, name: TableName): string | null {
-  const at = all.get(displayName(name));
-  return at === undefined ? null : new Date(at).toISOString();
+function reconciledOf(last: LastReconciled | undefined): TableStatus['reconciled'] {
+  return last === undefined ? null : { ...last, at: new Date(last.at).toISOString() };
 }
 
 /** By the table's row. */

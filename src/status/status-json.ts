@@ -43,6 +43,6 @@ export function statusJson(table: TableStatus, now: number) {
     raw: { files: raw.files, bytes: raw.bytes, rows: raw.rows },
     unfit: table.unfit,
     staged: stagedJson(table, now),
-    reconciled_at: table.reconciledAt,
+    reconciled: table.reconciled && { finished_at: table.reconciled.at, deleted: table.reconciled.deleted },
   };
 }

@@ -9,7 +9,7 @@ import { type Part as Content, type Html, html } from './html.ts';
 import type { TableLine } from './overview.ts';
 import { notes, rankHtml } from './overview-page.ts';
 import type { Sample } from './sample.ts';
-import { ago, failingBox, none, rowsText, until } from './show.ts';
+import { ago, failingBox, none, number, rowsText, until } from './show.ts';
 import { quiet, shownPart, table } from './show-part.ts';
 import type { Part, TableDetails } from './table-details.ts';
 import { columnsTable, filesTable, runsTable, versionsTable } from './table-parts.ts';
@@ -71,13 +71,14 @@ ${content}
 }
 
 function numbers({ line, status, now }: TablePage): Html {
-  const { staged, raw, mark } = status;
+  const { staged, raw, mark, reconciled } = status;
   const fact = (name: string, value: Content) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`;
   const at = (instant: string | null | undefined) => (instant == null ? none : toSecond(instant));
   return html`<dl class="numbers" data-part="numbers">
 ${fact('Lag', ago(line.seenAt, now))}
 ${fact('Next export', until(line.nextAt, now))}
 ${fact('Next compaction', until(line.nextCompactAt, now))}
+${fact('Next reconciliation', until(line.nextReconcileAt, now))}
 ${fact('Watermark', mark?.watermark ?? none)}
 ${fact('Floor', at(mark?.floor))}
 ${fact('Raw', stored(raw.rows, raw.files, raw.bytes))}
@@ -90,6 +91,8 @@ ${fact(
     ? none
     : html`${rowsText(staged.waiting.rows)} for ${ago(Date.parse(staged.waiting.since), now)}`,
 )}
+${fact('Last reconciliation', ago(reconciled && Date.parse(reconciled.at), now))}
+${fact('Deleted rows that it found', number(reconciled?.deleted ?? null))}
 ${fact('Folder', html`<code>${status.folder}</code>`)}
 </dl>`;
 }

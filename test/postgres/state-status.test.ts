@@ -25,8 +25,23 @@ test('a table that was never exported', async () => {
       repeats: null,
       keyed: null,
       staged: null,
+      reconciled: null,
     },
   ]);
+});
+
+test('when it was last reconciled, and how many deleted rows that found', async () => {
+  await using db = await createDatabase();
+  await using store = await openAt(db.url);
+  await take(store, 'invoice', 'host-1 pid 11');
+  await store.noteReconciled('public.invoice', 3n, never);
+  expect((await store.status())[0].reconciled).toEqual({ at: expect.stringMatching(/^\d{4}-.*Z$/), deleted: 3n });
+  await store.noteReconciled('public.invoice', 0n, never);
+  expect((await store.status())[0].reconciled).toMatchObject({ deleted: 0n });
+  // From then on a schedule counts; nothing was done.
+  await take(store, 'other', 'host-1 pid 11');
+  await store.noteWork('reconcile_from', ['public.other'], never);
+  expect((await store.status())[1].reconciled).toBe(null);
 });
 
 test('after two committed runs: the last one, and the sums of both', async () => {

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { createCompactor } from '../support/compactor.ts';
+import { never } from '../support/state.ts';
 import { createStatusScene, type StatusScene, shownError } from '../support/status-scene.ts';
 
 const TABLE = 'create table invoice (id bigint primary key, note text, updated_at timestamptz not null default now())';
@@ -132,6 +133,26 @@ test('values, names, errors and rejects are text, whatever they hold', async () 
   }
 });
 
+test('a table’s page: its last reconciliation, the next one, and one that fails', async () => {
+  await using scene = await createStatusScene();
+  await withInvoice(scene);
+  const page = async () => seen((await scene.get('/tables/invoice')).text);
+  expect(await page()).toContain('Last reconciliation – Deleted rows that it found –');
+  await scene.exporter.state.noteReconciled('public.invoice', 3n, never);
+  scene.board.set({ kind: 'reconcile', name: 'public.invoice' }, { nextAt: Date.now() + 7_200_000 });
+  await expect
+    .poll(page)
+    .toMatch(/Next reconciliation in 2 h .*Last reconciliation \d+ s Deleted rows that it found 3/);
+  const error = { code: 'RECONCILE_MANY', message: '1,200 of 1,300 rows', hint: 'tidemark reconcile --accept-deletes' };
+  const trouble = { times: 2, since: Date.now(), retryAt: Date.now() + 3_600_000, slow: true, error };
+  scene.board.set({ kind: 'reconcile', name: 'public.invoice' }, { trouble });
+  const failing = await page();
+  expect(failing).toMatch(/reconciliation fails for .*RECONCILE_MANY 1,200 of 1,300 rows tidemark reconcile/);
+  expect(failing).toContain('Retry reconciliation');
+  const { text } = await scene.get('/metrics');
+  expect(text).toContain('tidemark_failing{kind="reconcile",table="public.invoice"} 2');
+});
+
 test('a table that is not there, and a load', async () => {
   await using scene = await createStatusScene();
   for (const page of ['/tables/nothing', '/loads/nothing', '/tables/..%2f..%2fetc', '/nowhere']) {
@@ -158,6 +179,7 @@ test('without a token buttons say why they cannot be used, and a form is refused
   expect(text.match(/<button[^>]*>/g)).toEqual([
     '<button disabled aria-describedby="why-not">',
     '<button disabled aria-describedby="why-not">',
+    '<button disabled aria-describedby="why-not">',
   ]);
   expect(seen(text)).toContain('Buttons need a status.token');
   expect((await scene.post('/tables/invoice/export')).status).toBe(403);
@@ -170,6 +192,7 @@ const bearer = { authorization: `Bearer ${TOKEN}` };
 test.each([
   ['/tables/invoice/export', { kind: 'export', name: 'public.invoice', replay: false }],
   ['/tables/invoice/compact', { kind: 'compact', name: 'public.invoice', replay: false }],
+  ['/tables/invoice/reconcile', { kind: 'reconcile', name: 'public.invoice', replay: false }],
   ['/loads/events/load', { kind: 'load', name: 'events', replay: false }],
   ['/loads/events/replay', { kind: 'load', name: 'events', replay: true }],
 ])('with the token %s asks the daemon', async (path, asked) => {

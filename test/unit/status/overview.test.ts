@@ -25,7 +25,7 @@ function table(name: string, more: Partial<TableStatus> = {}): TableStatus {
     repeats: null,
     keyed: true,
     staged: null,
-    reconciledAt: null,
+    reconciled: null,
     ...more,
   };
 }
