@@ -332,15 +332,6 @@ export class StateStore implements AsyncDisposable {
     );
   }
 
-  /** Notes that a reconciliation of the table was done just now, and how many deleted rows it found. */
-  async noteReconciled(name: string, deleted: bigint, signal: AbortSignal): Promise<void> {
-    return this.#database.transact(
-      'note what was done',
-      (tx) => noteWork(tx, 'reconcile', [name], String(deleted)),
-      signal,
-    );
-  }
-
   /** Deletes rows of processes that died long ago, and of work that nobody does any more. */
   async prune(signal: AbortSignal): Promise<void> {
     return this.#database.transact('remove old rows', pruneRows, signal);
