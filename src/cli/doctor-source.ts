@@ -2,10 +2,10 @@
 
 import type pg from 'pg';
 import { formatSeconds } from '../model/format.ts';
+import { quoteName } from '../model/table.ts';
 import { requireVersion } from '../postgres/connect.ts';
 import { whatServerTells } from '../postgres/history.ts';
 import { type Check, failed } from './doctor-check.ts';
-import { quoteName } from './remedy.ts';
 
 const LONG_SECONDS = 3600;
 /** A writer's rows are late ones, and the floor cannot pass its start. */

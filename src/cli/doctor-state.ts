@@ -3,12 +3,12 @@
 import type pg from 'pg';
 import type { Config } from '../config/config.ts';
 import { TidemarkError } from '../model/error.ts';
+import { quoteName } from '../model/table.ts';
 import { briefLook } from '../postgres/brief-look.ts';
 import { openState } from '../state/open-state.ts';
 import type { CommandContext } from './context.ts';
 import { type Check, failed } from './doctor-check.ts';
 import { checkStaged } from './doctor-staged.ts';
-import { quoteName } from './remedy.ts';
 
 type Rights = { user: string; database: string; there: boolean; may: boolean; standby: boolean };
 

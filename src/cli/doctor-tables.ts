@@ -3,11 +3,11 @@
 import type pg from 'pg';
 import { countDoubt, countProblem } from '../export/check-count.ts';
 import { formatCount } from '../model/format.ts';
-import { displayName, type TableSettings } from '../model/table.ts';
+import { displayName, quoteName, type TableSettings } from '../model/table.ts';
 import type { CursorFacts } from '../postgres/cursor-facts.ts';
 import type { CatalogTable, TimeColumn } from '../postgres/tables.ts';
 import type { Check } from './doctor-check.ts';
-import { createIndex, grantSelect, quoteName } from './remedy.ts';
+import { createIndex, grantSelect } from './remedy.ts';
 
 export type Checked = { settings: TableSettings; table: CatalogTable; facts: CursorFacts };
 

@@ -2,9 +2,9 @@
 
 import { defaultFolder } from '../config/folders.ts';
 import { formatCount } from '../model/format.ts';
-import { displayName, type TableName } from '../model/table.ts';
+import { displayName, quoteName, type TableName } from '../model/table.ts';
 import type { CatalogTable } from '../postgres/tables.ts';
-import { createIndex, grantSelect, quoteName } from './remedy.ts';
+import { createIndex, grantSelect } from './remedy.ts';
 
 export type Found = {
   database: string;

@@ -1,10 +1,6 @@
 /** The statements that mend what init and doctor find. Pure. */
 
-import { displayName, type TableName } from '../model/table.ts';
-
-export function quoteName(name: string): string {
-  return /^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
-}
+import { displayName, quoteName, type TableName } from '../model/table.ts';
 
 export function createIndex(table: { name: TableName; partitioned: boolean }, column: string): string {
   // Postgres refuses CONCURRENTLY on a partitioned table.

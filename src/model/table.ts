@@ -8,8 +8,12 @@ export type TableName = { schema: string; table: string };
 
 /** `schema.table` for people: logs, errors, `--table` (quoted as in SQL where a part is odd). */
 export function displayName({ schema, table }: TableName): string {
-  const part = (name: string) => (/^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`);
-  return `${part(schema)}.${part(table)}`;
+  return `${quoteName(schema)}.${quoteName(table)}`;
+}
+
+/** As it is typed in SQL: in quotes where it is odd. */
+export function quoteName(name: string): string {
+  return /^[a-z_][a-z0-9_$]*$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`;
 }
 
 /** What the configuration says of one column; `type` is a lake type as written by the user. */

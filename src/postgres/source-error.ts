@@ -1,11 +1,16 @@
 /** What a user is told when the source refuses or breaks off. Pure. */
 
 import { TidemarkError } from '../model/error.ts';
-import { displayName, type TableName } from '../model/table.ts';
+import { displayName, quoteName, type TableName } from '../model/table.ts';
 import { poolerMode } from './connect-refusals.ts';
 
-/** pg's DatabaseError, as far as we read it. */
-type ServerError = Error & { code?: string };
+/** pg's DatabaseError, as far as we read it. `role`: who was refused. */
+type ServerError = Error & { code?: string; role?: string };
+
+/** An error of the server, told who met it: the GRANT in a hint is typed as it stands. */
+export function metBy(error: unknown, role: string | undefined): unknown {
+  return error instanceof Error && 'code' in error && error.code === '42501' ? Object.assign(error, { role }) : error;
+}
 
 /** Turns what pg threw while working on `table` into a TidemarkError; leaves everything else as it is. */
 export function sourceError(error: unknown, table: TableName): unknown {
@@ -22,9 +27,7 @@ export function sourceError(error: unknown, table: TableName): unknown {
     case '42501':
       return new TidemarkError('SOURCE_GRANT', error.message, {
         ...options,
-        hint: /schema/.test(error.message)
-          ? `GRANT USAGE ON SCHEMA ${name.split('.')[0]} TO the role; GRANT SELECT ON ${name} TO the role`
-          : `GRANT SELECT ON ${name} TO the role; where row security applies, the role also needs BYPASSRLS`,
+        hint: missingGrant(error, table),
       });
     case '42P01':
     case '3F000':
@@ -83,4 +86,12 @@ export function sourceError(error: unknown, table: TableName): unknown {
   if (/^[0-9A-Z]{5}$/.test(code))
     return new TidemarkError('SOURCE_FAILED', `Postgres: ${error.message} (${code})`, options);
   return error;
+}
+
+/** What an administrator types. */
+function missingGrant({ message, role: name }: ServerError, table: TableName): string {
+  const role = name === undefined ? 'the role' : quoteName(name);
+  if (/row-level security/.test(message)) return `ALTER ROLE ${role} BYPASSRLS`;
+  const select = `GRANT SELECT ON ${displayName(table)} TO ${role}`;
+  return /schema/.test(message) ? `GRANT USAGE ON SCHEMA ${quoteName(table.schema)} TO ${role}; ${select}` : select;
 }

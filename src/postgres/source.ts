@@ -7,6 +7,7 @@ import { type HistoryAsks, NO_HISTORY, whatServerTells } from './history.ts';
 import { type Look, lookAtActivity, lookFromStandby, type Seen } from './look.ts';
 import { Primary, type PrimaryOptions } from './primary.ts';
 import { rowsOf } from './query.ts';
+import { metBy } from './source-error.ts';
 import { TypeCatalog } from './type-catalog.ts';
 
 export type SourceOptions = PoolOptions & {
@@ -40,12 +41,12 @@ export class Source implements AsyncDisposable {
 
   /** As ConnectionPool.use(). */
   use<T>(work: (client: pg.Client) => Promise<T>, signal: AbortSignal): Promise<T> {
-    return this.#pool.use(work, signal);
+    return this.#pool.use((client) => told(client, work), signal);
   }
 
   /** As ConnectionPool.useIfFree(). */
   useIfFree<T>(work: (client: pg.Client) => Promise<T>, signal: AbortSignal): Promise<T | null> {
-    return this.#pool.useIfFree(work, signal);
+    return this.#pool.useIfFree((client) => told(client, work), signal);
   }
 
   /** What was learned of the server is asked anew: a process that runs for months sees restores, upgrades and new types. */
@@ -109,6 +110,14 @@ export class Source implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#primary?.[Symbol.asyncDispose]();
     await this.#pool[Symbol.asyncDispose]();
+  }
+}
+
+async function told<T>(client: pg.Client, work: (client: pg.Client) => Promise<T>): Promise<T> {
+  try {
+    return await work(client);
+  } catch (error) {
+    throw metBy(error, client.user);
   }
 }
 
