@@ -19,9 +19,13 @@ export type DaemonProcess = AsyncDisposable & {
 };
 
 /** Starts `tidemark daemon` in the folder with this configuration, and waits until it says that it has started. */
-export async function startDaemon(cwd: string, yaml: string): Promise<DaemonProcess> {
+export async function startDaemon(cwd: string, yaml: string, env: Record<string, string> = {}): Promise<DaemonProcess> {
   await writeFile(path.join(cwd, 'tidemark.yaml'), yaml);
-  const child = spawn(path.join(ROOT, 'bin/tidemark'), ['daemon'], { cwd, stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn(path.join(ROOT, 'bin/tidemark'), ['daemon'], {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   let log = '';
   child.stderr.on('data', (chunk: Buffer) => {
     log += chunk;

@@ -11,6 +11,7 @@ import pg from 'pg';
 import { median } from '../measure.ts';
 import type { Section } from '../report.ts';
 import { startDaemon } from './daemon-process.ts';
+import type { DistantS3 } from './distant-s3.ts';
 
 const TABLES = 20;
 const ROWS_BEFORE = 10_000;
@@ -22,10 +23,19 @@ export type Freshness = { median: number; p95: number; greatest: number; perSeco
 
 type Committed = { number: number; at: number };
 
-export async function freshness(root: string, url: string, seconds: number): Promise<[Section, Freshness]> {
-  const cwd = path.join(root, 'fresh');
+/** Into a folder, or `s3`. */
+export async function freshness(
+  root: string,
+  url: string,
+  seconds: number,
+  s3: DistantS3 | null = null,
+): Promise<[Section, Freshness]> {
+  const cwd = path.join(root, s3 ? 'fresh-s3' : 'fresh');
+  const lake = s3?.folder ?? path.join(cwd, 'lake');
   await mkdir(cwd);
   const client = new pg.Client({ connectionString: url });
+  // Cut with the server when something else fails, which is what is to be heard of.
+  client.on('error', () => {});
   await client.connect();
   for (let i = 0; i < TABLES; i++) {
     await client.query(`create table fresh_${i} (id bigint primary key, batch bigint not null, note text, updated_at timestamptz not null default now());
@@ -33,14 +43,14 @@ export async function freshness(root: string, url: string, seconds: number): Pro
   }
   await client.query('vacuum analyze');
   const yaml = `source: { url: "${url}" }
-lake: file:./lake
+${s3?.lake ?? 'lake: file:./lake'}
 schedule: { export: "@every 5s", compact: "@every 5s", compact_after: { rows: 1 }, vacuum: off }
 status: { listen: "127.0.0.1:0" }
 tables:
   - table: public.fresh_*
 `;
-  await using daemon = await startDaemon(cwd, yaml);
-  const logs = Array.from({ length: TABLES }, (_, i) => path.join(cwd, 'lake/staged', `fresh_${i}`, '_delta_log'));
+  await using daemon = await startDaemon(cwd, yaml, s3?.env);
+  const logs = Array.from({ length: TABLES }, (_, i) => path.join(lake, 'staged', `fresh_${i}`, '_delta_log'));
   while ((await Promise.all(logs.map((log) => nextVersion(log, 0)))).includes(null)) await sleep(200);
   const stop = new AbortController();
   const committed: Committed[][] = logs.map(() => []);
@@ -50,16 +60,18 @@ tables:
   await sleep(15_000);
   const counted = performance.now();
   const before = await daemon.usage();
+  const askedBefore = s3?.requests() ?? 0;
   await sleep(seconds * 1000);
   const after = await daemon.usage();
   const until = performance.now();
+  const asked = (s3?.requests() ?? 0) - askedBefore;
   stop.abort();
   await writing;
   const delays = (await watched)
     .flat()
     .flatMap(({ at, seen }) => (at >= counted && at < until - 15_000 ? [(seen - at) / 1000] : []));
   const perSecond = (committed.flat().filter(({ at }) => at >= counted).length * ROWS) / ((until - counted) / 1000);
-  await everythingArrives(client, cwd);
+  await everythingArrives(client, lake);
   await daemon.stop();
   await client.end();
   const sorted = delays.sort((a, b) => a - b);
@@ -76,9 +88,15 @@ tables:
       `${(((after.cpuSeconds - before.cpuSeconds) / ((until - counted) / 1000)) * 100).toFixed(0)}%`,
     ],
     ['RSS MB, at the end', after.rssMb.toFixed(0)],
+    ...(s3 ? [['requests a second', (asked / ((until - counted) / 1000)).toFixed(0)]] : []),
   ];
+  const where = s3 ? ', to an S3 server with 20 ms for each answer' : '';
   return [
-    { title: `from the commit to the staged table: ${TABLES} tables, "@every 5s"`, head: ['', 'measured'], rows },
+    {
+      title: `from the commit to the staged table: ${TABLES} tables, "@every 5s"${where}`,
+      head: ['', 'measured'],
+      rows,
+    },
     found,
   ];
 }
@@ -133,7 +151,7 @@ async function nextVersion(log: string, version: number): Promise<number | null>
 }
 
 /** What was measured is worth something only if the tables are right: every row, in its last version. */
-async function everythingArrives(client: pg.Client, cwd: string): Promise<void> {
+async function everythingArrives(client: pg.Client, lake: string): Promise<void> {
   const source: string[] = [];
   for (let i = 0; i < TABLES; i++) {
     const { rows } = await client.query(
@@ -142,20 +160,20 @@ async function everythingArrives(client: pg.Client, cwd: string): Promise<void> 
     source.push(rows[0].sums);
   }
   for (let tries = 0; ; tries++) {
-    const staged = await stagedSums(cwd).catch(() => []);
+    const staged = await stagedSums(lake).catch(() => []);
     if (JSON.stringify(staged) === JSON.stringify(source)) return;
     if (tries === 30) throw new Error(`the staged tables are not what the source is:\n${staged}\n${source}`);
     await sleep(1_000);
   }
 }
 
-async function stagedSums(cwd: string): Promise<string[]> {
+async function stagedSums(lake: string): Promise<string[]> {
   const instance = await DuckDBInstance.create(':memory:', { threads: '1' });
   const connection = await instance.connect();
   try {
     const sums: string[] = [];
     for (let i = 0; i < TABLES; i++) {
-      const folder = path.join(cwd, 'lake/staged', `fresh_${i}`);
+      const folder = path.join(lake, 'staged', `fresh_${i}`);
       const files = (await liveFiles(path.join(folder, '_delta_log'))).map((file) => `'${path.join(folder, file)}'`);
       const found = await connection.runAndReadAll(
         `select count(*) || ' ' || sum(batch) || ' ' || max(batch) from read_parquet([${files}], hive_partitioning = false)`,

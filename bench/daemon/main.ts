@@ -1,5 +1,5 @@
 /**
- * The daemon's benchmark: `npm run bench:daemon [-- --short] [-- --only idle,fresh,day]`. Idle for ten minutes, a day at speed, and the
+ * The daemon's benchmark: `npm run bench:daemon [-- --short] [-- --only idle,fresh,fresh-s3,day]`. Idle for ten minutes, a day at speed, and the
  * way of a change into the staged table; figures go to bench/results.md. `--short` is to see that it works: nothing is written.
  */
 
@@ -10,6 +10,7 @@ import { parseArgs } from 'node:util';
 import { startPostgres } from '../../test/support/postgres-server.ts';
 import { printSections, type Section, writeResults } from '../report.ts';
 import { simulatedDay } from './day.ts';
+import { startDistantS3 } from './distant-s3.ts';
 import { freshness } from './freshness.ts';
 import { idleDaemon } from './idle.ts';
 
@@ -45,6 +46,18 @@ if (wanted('fresh')) {
     `${found.median.toFixed(2)} s`,
     found.median < 6,
   );
+}
+if (wanted('fresh-s3')) {
+  await using s3 = await startDistantS3(20);
+  if (s3) {
+    const [section, found] = await on((url) => freshness(root, url, Math.min(seconds, 120), s3));
+    sections.push(section);
+    target(
+      'the same to an S3 server with 20 ms for each answer: median under 6 s',
+      `${found.median.toFixed(2)} s`,
+      found.median < 6,
+    );
+  }
 }
 if (wanted('day')) {
   const [section, found] = await on((url) => simulatedDay(root, url, hours));
