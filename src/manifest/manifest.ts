@@ -39,7 +39,7 @@ export class Manifest {
         for (const archive of reached(page.archives, from, first, last)) {
           const runs = await this.#read(archive, signal);
           const found = runs.filter(({ run }) => run > from && run >= first && run <= last);
-          if (found.length > 0) return found;
+          if (found.length > 0) return found.map(rawRun);
         }
         from = page.archives.at(-1)!.toRun;
       }
@@ -115,4 +115,8 @@ const EVER = 2n ** 63n - 1n;
 /** Archives with runs that are wanted. */
 function reached(archives: Archive[], after: bigint, first: bigint, last: bigint): Archive[] {
   return archives.filter(({ fromRun, toRun }) => toRun > after && toRun >= first && fromRun <= last);
+}
+
+function rawRun({ run, full, snapshotAt, rows, bytes, files }: ArchivedRun): RawRun {
+  return { run, full, snapshotAt, rows, bytes, files };
 }
