@@ -41,13 +41,23 @@ test('--dry-run lists what would go, and deletes nothing', async () => {
   const { stdout } = await scene.run(['vacuum', '--all', '--dry-run', '--json']);
   expect(JSON.parse(stdout)).toEqual({
     tables: [
-      { table: 'public.customer', state: 'vacuumed', files: 0, bytes: 0, kept: 1, dry_run: true, paths: [] },
+      {
+        table: 'public.customer',
+        state: 'vacuumed',
+        files: 0,
+        bytes: 0,
+        kept: 1,
+        archived_runs: 0,
+        dry_run: true,
+        paths: [],
+      },
       {
         table: 'public.invoice',
         state: 'vacuumed',
         files: 2,
         bytes: 10,
         kept: 3,
+        archived_runs: 0,
         dry_run: true,
         paths: ['old.parquet', 'orphan.parquet'],
       },
@@ -110,4 +120,52 @@ test('the source is not asked: only the state store and the lake are needed', as
   const { code, stdout } = await scene.run(['vacuum', '--table', 'invoice', '--json'], config);
   expect({ code, tables: JSON.parse(stdout).tables }).toMatchObject({ code: 0, tables: [{ files: 0, kept: 3 }] });
   expect(JSON.parse(stdout).tables[0]).not.toHaveProperty('paths');
+});
+
+test('the manifest of old runs goes into the lake: of tables without a staged one too', async () => {
+  const { db } = scene;
+  const [{ id, run }] = await db.query<{ id: number; run: string }>(
+    `select id, mark_run as run from tidemark.source_table where folder = 'never_staged'`,
+  );
+  // As 320 runs in nine days leave it; theirs are the numbers before the one that is there.
+  await db.query(
+    `insert into tidemark.run (run, kind, table_id, state, token, prefix, load_date, snapshot_at, is_full, started_at, finished_at, rows, late_rows, files, bytes)
+     select -n, kind, table_id, state, token, prefix, load_date, at, false, at, at, 2, 0, 1, 100
+     from tidemark.run, generate_series(1, 320) n, lateral (select now() - interval '9 days' - n * interval '1 minute' as at) x where run = $1`,
+    [run],
+  );
+  await db.query(
+    `insert into tidemark.raw_file (run, part, key, rows, bytes, upload, bounds)
+     select run, 0, 'raw/never_staged/' || run, 2, 100, '{}', '{}' from tidemark.run where table_id = $1 and run < 0`,
+    [id],
+  );
+  const dry = await scene.run(['vacuum', '--table', 'never_staged', '--dry-run']);
+  expect(dry).toMatchObject({ code: 0, stderr: '' });
+  expect(dry.stdout).toBe('public.never_staged  nothing to delete    0 kept\n  manifest: 121 runs would be archived\n');
+  const counts = `select (select count(*)::int from tidemark.run where table_id = ${id}) as runs,
+    (select count(*)::int from tidemark.raw_file join tidemark.run using (run) where table_id = ${id}) as files,
+    (select coalesce(sum(runs), 0)::int from tidemark.archived_runs where table_id = ${id}) as archived`;
+  const [before] = await db.query(counts);
+  expect(before).toMatchObject({ runs: 321, archived: 0 });
+  const { code, stdout } = await scene.run(['vacuum', '--table', 'never_staged', '--json']);
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout).tables).toEqual([
+    {
+      table: 'public.never_staged',
+      state: 'vacuumed',
+      files: 0,
+      bytes: 0,
+      kept: 0,
+      archived_runs: 121,
+      dry_run: false,
+    },
+  ]);
+  expect(await db.query(counts)).toEqual([{ runs: 200, files: 200, archived: 121 }]);
+  expect(await readdir(path.join(scene.cwd, 'lake/_manifest/never_staged'))).toHaveLength(1);
+  expectError(await scene.run(['vacuum', '--table', 'never_staged']), {
+    exit: 2,
+    code: 'STAGED_MISSING',
+    says: /no staged table of public\.never_staged/,
+    hint: /tidemark compact --table public\.never_staged/,
+  });
 });
