@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
@@ -9,6 +10,7 @@ export default defineConfig({
     hookTimeout: 180_000,
     expect: { poll: { timeout: 30_000, interval: 50 } },
     pool: 'forks',
-    maxWorkers: 2,
+    // One more than two cores: tests wait for servers and processes about as long as they compute.
+    maxWorkers: Math.max(3, Math.min(6, availableParallelism())),
   },
 });

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { vacuum } from '../../src/compact/vacuum.ts';
 import type { Lake } from '../../src/lake/lake.ts';
 import { openLake } from '../../src/lake/open.ts';
@@ -18,10 +18,11 @@ import { ID_NAME, namesOf, rowsOf } from '../support/staged-scene.ts';
 import { never, openAt } from '../support/state.ts';
 import type { CompactOrder } from './run-compact.ts';
 import { bucketLake, folderLake, type TestLake } from './scene.ts';
-import { inPairs, stepsNamedIn } from './stage.ts';
+import { inPairs, MANY_PROCESSES, stepsNamedIn } from './stage.ts';
 
 const CHILD = fileURLToPath(new URL('./run-compact.ts', import.meta.url));
 const DAY = 86_400_000;
+vi.setConfig(MANY_PROCESSES);
 
 type Scene = { config: TestLake['config']; lake: Lake; raw: RawRuns; compactor: Compactor };
 

@@ -2,7 +2,7 @@
 
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { afterAll, beforeAll } from 'vitest';
+import { afterAll, beforeAll, vi } from 'vitest';
 import type { TableSettings } from '../../src/model/table.ts';
 import { createDatabase, type TestDatabase } from '../support/postgres.ts';
 import { ROOT } from '../support/postgres-server.ts';
@@ -21,11 +21,15 @@ export type Stage = {
   dies(on: Scene, table: string, at: At): Promise<void>;
 };
 
+/** A test starts up to sixty, one after another. */
+export const MANY_PROCESSES = { testTimeout: 360_000 };
+
 /** A database and an S3 server for the tests of a file; call it at the top level. `settings`: of the tables. */
 export function stage(
   createTable: (db: TestDatabase, table: string) => Promise<void>,
   settings: Partial<TableSettings> = {},
 ): Stage {
+  vi.setConfig(MANY_PROCESSES);
   let db: TestDatabase;
   let server: S3Server;
   let tables = 0;
