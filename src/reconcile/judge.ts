@@ -10,7 +10,10 @@ export type SeenBy = { xmin: bigint; xmax: bigint; running: readonly bigint[]; h
  * In a few words why the snapshot may lack rows that the mark calls exported; null: it sees all of them. A lagging standby, a restored
  * server: such rows would be taken for deleted, and would not come back, for no run exports them again.
  */
-export function lacksExported(mark: Mark, { xmin, xmax, running, history }: SeenBy): string | null {
+export function lacksExported(
+  mark: Pick<Mark, 'xmin' | 'seen' | 'history'>,
+  { xmin, xmax, running, history }: SeenBy,
+): string | null {
   if (mark.history === null) return 'the last export did not note which server it read';
   const changed = historyChange(mark.history, history);
   if (changed !== null) return changed;

@@ -38,14 +38,13 @@ export async function createReconcileScene(options: CompactorOptions & { lake?: 
   const db = stack.use(await createDatabase());
   const exporter = stack.use(await createExporter(db.url, { lake: options.lake }));
   const compactor = stack.use(await createCompactor(exporter, options));
-  return { ...reconcilerOf(db, exporter, compactor), [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  return { db, ...reconcilerOf(exporter, compactor), [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
 export function reconcilerOf(
-  db: TestDatabase,
   exporter: Exporter,
   compactor: Compactor,
-): Omit<ReconcileScene, typeof Symbol.asyncDispose> {
+): Omit<ReconcileScene, 'db' | typeof Symbol.asyncDispose> {
   const tryReconcile: ReconcileScene['tryReconcile'] = async (table, given = {}) => {
     const {
       settings,
@@ -75,7 +74,6 @@ export function reconcilerOf(
     await compactor.compact(table, { merge });
   };
   return {
-    db,
     exporter,
     compactor,
     tryReconcile,
