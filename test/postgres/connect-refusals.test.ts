@@ -4,7 +4,7 @@ import { chown, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type pg from 'pg';
 import { pino } from 'pino';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { briefLook } from '../../src/postgres/brief-look.ts';
 import { connect, disconnect } from '../../src/postgres/connect.ts';
 import { openState } from '../../src/state/open-state.ts';
@@ -171,7 +171,8 @@ describe('a pooler', () => {
       settings: ['max_client_conn = 1'],
       logins: [['app', 'hushhush']],
     });
-    const first = await open(small.through(url()));
+    // Whoever saw that it is up counts for a moment.
+    const first = await vi.waitFor(() => open(small.through(url())), 30_000);
     expect(await failure(open(small.through(url())))).toMatchObject({
       code: 'SOURCE_UNREACHABLE',
       hint: expect.stringContaining('max_client_conn'),
