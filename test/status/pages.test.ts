@@ -142,7 +142,7 @@ test('a table’s page: its last reconciliation, the next one, and one that fail
   scene.board.set({ kind: 'reconcile', name: 'public.invoice' }, { nextAt: Date.now() + 7_200_000 });
   await expect
     .poll(page)
-    .toMatch(/Next reconciliation in 2 h .*Last reconciliation \d+ s Deleted rows that it found 3/);
+    .toMatch(/Next reconciliation in 2\.0 h .*Last reconciliation \d+ s Deleted rows that it found 3/);
   const error = { code: 'RECONCILE_MANY', message: '1,200 of 1,300 rows', hint: 'tidemark reconcile --accept-deletes' };
   const trouble = { times: 2, since: Date.now(), retryAt: Date.now() + 3_600_000, slow: true, error };
   scene.board.set({ kind: 'reconcile', name: 'public.invoice' }, { trouble });
