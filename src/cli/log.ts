@@ -33,6 +33,10 @@ function shortError(error: unknown): object {
   if (!(error instanceof Error)) return { message: String(error) };
   const { message, cause } = error;
   const reason = cause instanceof Error ? { cause: cause.message } : {};
-  if (!(error instanceof TidemarkError)) return { code: (error as NodeJS.ErrnoException).code, message, ...reason };
+  if (!(error instanceof TidemarkError)) {
+    const { code } = error as NodeJS.ErrnoException;
+    // A DOMException's is a number that nobody knows.
+    return { ...(typeof code === 'string' && { code }), message, ...reason };
+  }
   return { code: error.code, message, hint: error.hint, ...error.place, ...reason };
 }

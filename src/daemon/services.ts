@@ -4,7 +4,7 @@
  */
 
 import type { Logger } from 'pino';
-import { type ErrorCode, toTidemarkError } from '../model/error.ts';
+import { type ErrorCode, TidemarkError, toTidemarkError } from '../model/error.ts';
 import { askAgainAfter } from './backoff.ts';
 import type { Board, ShownError } from './board.ts';
 import type { Clock } from './clock.ts';
@@ -77,7 +77,9 @@ export class Services {
     if (service === null) return false;
     if (this.#away.has(service)) return true;
     const { board, clock, log, shown } = this.#tools;
-    board.reach(service, { since: clock.now(), error: shown(known) });
+    // Without the table or file that met it first, which says nothing of a server.
+    const bare = new TidemarkError(known.code, known.message, { hint: known.hint });
+    board.reach(service, { since: clock.now(), error: shown(bare) });
     log.warn({ service, err: known }, 'away; nothing that needs it is begun until it is back');
     this.#away.set(service, { ended: this.#ask(service) });
     return true;

@@ -1,7 +1,8 @@
 /** What the first page says of one table, and of one load. Pure. */
 
 import type { ShownError, WorkKind, WorkState } from '../daemon/board.ts';
-import { messageWithPlace } from '../model/error.ts';
+import { serviceOf } from '../daemon/services.ts';
+import { type ErrorCode, messageWithPlace } from '../model/error.ts';
 import type { RunError } from '../state/schema.ts';
 import type { TableStatus } from '../state/tables.ts';
 import type { LoadCounts } from './ledger-counts.ts';
@@ -15,13 +16,15 @@ export function tableLine(
   name: string,
   status: TableStatus | null,
   works: ReadonlyMap<WorkKind, WorkState> | undefined,
-  { now, holder }: Pick<OverviewInput, 'now' | 'holder'>,
+  { now, holder, away }: Pick<OverviewInput, 'now' | 'holder' | 'away'>,
 ): TableLine {
   const each = [...(works?.values() ?? [])];
   const failing = each.flatMap(failingOf);
   // What another process met: the board here knows nothing of it.
   const told = (kind: WorkKind, failure: { failedAt: string; error: RunError } | null | undefined) => {
     if (!failure || failing.some((one) => one.kind === kind)) return;
+    // Said once above all tables; it is no fault of this one, which met it first.
+    if (away.has(serviceOf(failure.error.code as ErrorCode) ?? '')) return;
     failing.push({
       kind,
       since: Date.parse(failure.failedAt),

@@ -98,6 +98,15 @@ test('a failure that another process met is told too', () => {
   });
 });
 
+test('a failure by a server that is away is said once, and not of the table that met it', () => {
+  const error = { code: 'LAKE_UNREACHABLE', message: 'no connection' };
+  const failure = { run: 3n, failedAt: iso(NOW - 60_000), open: false, error };
+  const tables = [table('a', { failure })];
+  const away = new Map([['lake', { since: NOW, error: { ...error, hint: null } }]]);
+  expect(headline(overview({ tables, works: [work('a')], away })).text).toBe('Lake is away');
+  expect(headline(overview({ tables, works: [work('a')] })).text).toBe('1 table failing');
+});
+
 test('a table that was never exported is there by what the daemon knows', () => {
   const [line] = overview({ works: [work('new')] }).tables;
   expect(line).toMatchObject({ name: 'public.new', folder: null, seenAt: null, nextAt: NOW + 10_000 });
