@@ -42,7 +42,7 @@ function logEnd(log: Logger, result: Reconciled): void {
   if (held?.pausedSince !== undefined) log.info({ ...about, by: held.holder }, 'paused');
   else if (held) log.warn({ ...about, holder: held.holder }, 'another process holds the lease');
   else if (result.state === 'failed') log.debug({ ...about, code: result.error!.code }, 'failed');
-  else if (result.state === 'skipped') log.info({ ...about, reason }, 'skipped');
+  else if (result.state === 'skipped') log.debug({ ...about, reason }, 'skipped');
   else if (result.state === 'committed') log.info({ ...about, ...figures }, 'deleted rows were written to raw/');
   else log.debug({ ...about, ...figures }, 'compared');
 }

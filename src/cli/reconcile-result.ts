@@ -26,22 +26,33 @@ export function reconciledJson(result: Reconciled, dryRun: boolean, secrets: rea
   };
 }
 
+/** More tables than this in which nothing is deleted are counted, not listed. */
+const MOST_IDLE = 30;
+
 export function printReconciled(results: Reconciled[], { out, quiet, secrets, signal }: CommandContext): void {
-  const lines = formatTable(results.map(cells));
-  for (const [i, { sample }] of results.entries()) {
+  const idle = results.filter(({ state }) => state === 'nothing').length;
+  // Reasons are sentences: in a column they would tear the others apart.
+  const shown = results.filter(({ state }) => state !== 'skipped' && (state !== 'nothing' || idle <= MOST_IDLE));
+  const lines = formatTable(shown.map(cells));
+  for (const [i, { sample }] of shown.entries()) {
     if (!quiet) out.line(lines[i]);
     for (const key of sample) out.line(`  ${key}`);
   }
-  if (!quiet && results.length === 0 && !signal.aborted) out.line('no table');
+  if (!quiet && idle > MOST_IDLE) out.line(`${formatCount(idle)} tables: nothing deleted`);
+  if (!quiet)
+    for (const { table, reason } of results) if (reason !== null) out.line(`${displayName(table)}  skipped: ${reason}`);
+  if (!quiet && results.length === 0 && !signal.aborted) out.line('no configured table');
   for (const { table, waitingRuns } of results) {
     if (waitingRuns === 0n) continue;
     const runs = waitingRuns === 1n ? '1 run waits' : `${formatCount(waitingRuns)} runs wait`;
-    out.line(`${displayName(table)}: ${runs} for a compaction; what came with them was not compared`);
+    out.line(
+      `${displayName(table)}: ${runs} for a compaction; rows that are not in the staged table yet were not compared`,
+    );
   }
   if (!quiet && results.some(({ state }) => state === 'committed'))
     out.line('tidemark compact takes the deleted rows out of the staged tables');
   printErrors(
-    results.flatMap(({ table, error }) => (error ? [{ table, state: 'failed' as const, error }] : [])),
+    results.flatMap(({ error }) => (error ? [{ state: 'failed' as const, error }] : [])),
     out,
     secrets,
   );
@@ -52,15 +63,10 @@ function cells(result: Reconciled): string[] {
   const { state, deleted, stagedKeys, keys } = result;
   if (state === 'failed') return [table, 'failed', result.error!.code];
   if (state === 'held') return [table, 'held', heldText(result.held!)];
-  if (state === 'skipped') return [table, 'skipped', result.reason!];
-  const found = {
-    nothing: 'nothing deleted',
-    committed: `run ${result.run}`,
-    found: 'dry run',
-  };
+  const what = { committed: `run ${result.run}`, found: 'dry run', nothing: 'nothing deleted', skipped: '' };
   return [
     table,
-    found[state],
+    what[state],
     state === 'nothing' ? '' : `${formatCount(deleted)} deleted`,
     `${formatCount(stagedKeys)} staged`,
     `${formatCount(keys)} in the source`,
