@@ -23,10 +23,13 @@ const SERVERS: readonly ErrorCode[] = [
   'LAKE_FAILED',
 ];
 
+/** Trying again reads every key of the table, and somebody has to look at it first. */
+const RARELY: readonly ErrorCode[] = ['RECONCILE_MANY'];
+
 /** Milliseconds to wait after the `times`th failure in a row (1, 2 …), the last one with this code. */
 export function retryAfter(times: number, code: ErrorCode, random: number): { ms: number; slow: boolean } {
   const isServer = SERVERS.includes(code);
-  const slow = times >= SLOW_AFTER && !isServer;
+  const slow = (times >= SLOW_AFTER && !isServer) || RARELY.includes(code);
   const most = isServer ? SERVER_MS : LONGEST_MS;
   const ms = slow ? SLOW_MS : Math.min(most, FIRST_MS * 2 ** Math.min(times - 1, 10));
   return { ms: spread(ms, random), slow };

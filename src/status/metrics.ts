@@ -33,7 +33,11 @@ export class Metrics implements Disposable {
   readonly #unsubscribe: () => void;
   readonly #runs = this.#counter('runs_total', 'Runs that ended, by outcome.', ['kind', 'table', 'load', 'outcome']);
   readonly #failures = this.#counter('failures_total', 'Runs that failed.', ['kind', 'table', 'load']);
-  readonly #rows = this.#counter('rows_total', 'Rows exported, compacted or loaded.', ['kind', 'table', 'load']);
+  readonly #rows = this.#counter(
+    'rows_total',
+    'Rows exported, compacted or loaded, and deleted rows that were found.',
+    ['kind', 'table', 'load'],
+  );
   readonly #bytes = this.#counter('bytes_total', 'Bytes written to the lake, or read by a load.', [
     'kind',
     'table',
@@ -64,6 +68,9 @@ export class Metrics implements Disposable {
     ['table'],
   );
   readonly #rawBytes = this.#gauge('raw_bytes', 'Of committed raw files.', ['table']);
+  readonly #reconciled = this.#gauge('reconciled_seconds', 'Since the last reconciliation; missing: there was none.', [
+    'table',
+  ]);
   readonly #failing = this.#gauge('failing', 'How often it failed since it last succeeded; 0: it does not fail.', [
     'kind',
     'table',
@@ -133,14 +140,22 @@ export class Metrics implements Disposable {
 
   // A table that is gone leaves no series behind: each gauge begins anew.
   #setTables({ tables, now }: Scrape): void {
-    const gauges = [this.#lag, this.#stagedLag, this.#waitingRows, this.#waitingSeconds, this.#rawBytes];
+    const gauges = [
+      this.#lag,
+      this.#stagedLag,
+      this.#waitingRows,
+      this.#waitingSeconds,
+      this.#rawBytes,
+      this.#reconciled,
+    ];
     for (const gauge of gauges) gauge.reset();
     for (const status of tables ?? []) {
       const table = displayName(status.table);
       const lag = lagSeconds(status, now);
       if (lag !== null) this.#lag.set({ table }, lag);
       this.#rawBytes.set({ table }, Number(status.raw.bytes));
-      const { staged } = status;
+      const { staged, reconciled } = status;
+      if (reconciled !== null) this.#reconciled.set({ table }, Math.max(0, now - Date.parse(reconciled.at)) / 1000);
       if (staged === null) continue;
       this.#waitingRows.set({ table }, Number(staged.waiting.rows));
       this.#waitingSeconds.set({ table }, waitingMs(status, now) / 1000);

@@ -156,8 +156,8 @@ export function runsHtml({ runs }: Overview, now: number): Html {
   return html`<ol id="run-lines" class="list runs">${runs.map((run) => runHtml(run, now))}</ol>`;
 }
 
-function runHtml({ kind, name, at, run, outcome, rows, seconds, error }: Ended, now: number): Html {
+function runHtml({ kind, name, at, run, outcome, rows, seconds, error, reason }: Ended, now: number): Html {
   return html`<li class="${outcome}"><p><span class="kind">${kind}</span> <span class="name">${name}</span> <span class="right quiet">${ago(at, now)}</span></p><p class="facts">${
     outcome === 'done' ? html`<span>${rowsText(rows)}</span>` : html`<span class="outcome">${outcome}</span>`
-  } <span>${took(seconds * 1000)}</span>${run !== null && html` <span>run ${run}</span>`}${error !== null && html` <code class="code">${error.code}</code>`}</p></li>`;
+  } <span>${took(seconds * 1000)}</span>${run !== null && html` <span>run ${run}</span>`}${error !== null && html` <code class="code">${error.code}</code>`}${reason !== undefined && html` <span>${reason}</span>`}</p></li>`;
 }

@@ -41,6 +41,7 @@ export function tablePage(page: TablePage): Html {
 <h1>${line.name}${rankHtml(line.rank)}</h1>
 ${notes(line, now)}
 ${line.failing.map((each) => failingBox(each, now))}
+${whyNothing(page.ended, now)}
 ${actions(page.doing, [
   { action: `${path}/export`, label: fails(line, 'export') ? 'Retry export' : 'Export now' },
   { action: `${path}/compact`, label: fails(line, 'compact') ? 'Retry compaction' : 'Compact now' },
@@ -57,6 +58,12 @@ ${section('files', 'Newest raw files', filesTable(details.files))}
 ${section('columns', 'Columns', columnsTable(details.columns, status))}
 </main>`,
   );
+}
+
+/** Who asked for a reconciliation that cannot be done is told. */
+function whyNothing(ended: readonly Ended[], now: number): Html {
+  const last = ended.find(({ kind }) => kind === 'reconcile');
+  return html`${last?.reason !== undefined && html`<p class="quiet">Not reconciled, ${ago(last.at, now)} ago: ${last.reason}</p>`}`;
 }
 
 function fails({ failing }: TableLine, kind: string): boolean {

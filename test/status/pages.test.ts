@@ -143,6 +143,10 @@ test('a table’s page: its last reconciliation, the next one, and one that fail
   await expect
     .poll(page)
     .toMatch(/Next reconciliation in 2\.0 h .*Last reconciliation \d+ s Deleted rows that it found 3/);
+  const ended = { at: Date.now(), run: null, outcome: 'nothing', rows: 0, lateRows: 0, bytes: 0, seconds: 0 } as const;
+  scene.board.end({ kind: 'reconcile', name: 'public.invoice', ...ended, error: null, reason: 'it has no key' });
+  expect(await page()).toMatch(/Not reconciled, \d+ s ago: it has no key/);
+  expect(seen((await scene.get('/')).text)).toMatch(/reconcile public\.invoice .*nothing .* it has no key/);
   const error = { code: 'RECONCILE_MANY', message: '1,200 of 1,300 rows', hint: 'tidemark reconcile --accept-deletes' };
   const trouble = { times: 2, since: Date.now(), retryAt: Date.now() + 3_600_000, slow: true, error };
   scene.board.set({ kind: 'reconcile', name: 'public.invoice' }, { trouble });
@@ -151,6 +155,7 @@ test('a table’s page: its last reconciliation, the next one, and one that fail
   expect(failing).toContain('Retry reconciliation');
   const { text } = await scene.get('/metrics');
   expect(text).toContain('tidemark_failing{kind="reconcile",table="public.invoice"} 2');
+  expect(text).toMatch(/^tidemark_reconciled_seconds\{table="public\.invoice"\} [\d.]+$/m);
 });
 
 test('a table that is not there, and a load', async () => {

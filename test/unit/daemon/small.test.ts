@@ -18,6 +18,10 @@ describe('backoff', () => {
     );
   });
 
+  test('a reconciliation that somebody has to allow reads no table again and again', () => {
+    expect(retryAfter(1, 'RECONCILE_MANY', 0.5)).toEqual({ ms: 3_600_000, slow: true });
+  });
+
   test('a server that is away is asked every half minute at least', () => {
     expect([1, 2, 3, 6, 1_000].map((times) => askAgainAfter(times, 0.5))).toEqual([
       1_000, 2_000, 4_000, 30_000, 30_000,
