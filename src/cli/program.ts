@@ -154,7 +154,7 @@ function buildProgram(io: Io, start: Start): Command {
   tables(
     command(
       'vacuum',
-      'delete files of staged tables that no version within the retention needs',
+      'delete files of staged tables that no version within the retention needs; archive the manifest of old runs',
       async () => (await import('./vacuum.ts')).runVacuum,
     ),
   )
@@ -208,7 +208,9 @@ function buildProgram(io: Io, start: Start): Command {
       collect,
       [] as string[],
     )
-    .addOption(new Option('--kind <kind>', 'with --release: only leases of that kind').choices(['export', 'compact']))
+    .addOption(
+      new Option('--kind <kind>', 'with --release: only leases of that kind').choices(['export', 'compact', 'archive']),
+    )
     .option('--force', 'with --release: also from a process that lives, whose run then comes to nothing', false);
   program
     .command('query')

@@ -89,6 +89,8 @@ export const defaults = keys({
     .describe('Connections that read one table at once, where it is read whole and so many are free.'),
   compression: z.enum(COMPRESSIONS).optional().describe('Of the raw files.'),
   lease: duration('5s').optional().describe('How long a process that died keeps a table from the others.'),
-  retention: duration().optional().describe('How long files that nothing refers to are kept.'),
+  retention: duration()
+    .optional()
+    .describe('How long files that nothing refers to are kept, and the manifest of old runs stays in the state store.'),
   merge: z.enum(MERGES).optional().describe('How changes get into a staged table: whole files, or deletion vectors.'),
 });
