@@ -1,8 +1,8 @@
 /** Tables by name among those that the state store knows. Pure. Invariant: the source is not asked. */
 
 import { ambiguous } from '../config/resolve-tables.ts';
-import { candidates, splitNames, writtenName } from '../config/table-pattern.ts';
 import { displayName, type TableName } from '../model/table.ts';
+import { candidates, splitNames, writtenName } from '../model/table-pattern.ts';
 
 /** What the names stand for, each of a table's folders; names that are not known are given back. Throws USAGE, TABLE_AMBIGUOUS. */
 export function namedTables<T extends { name: TableName }>(

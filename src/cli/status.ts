@@ -1,10 +1,10 @@
 /** `tidemark status`: what is where, how late, what failed last. */
 
 import { loadConfig } from '../config/load-config.ts';
-import { candidates, splitNames } from '../config/table-pattern.ts';
 import { messageWithPlace, TidemarkError } from '../model/error.ts';
 import { formatBytes, formatCount, formatSeconds, formatTable, toSecond } from '../model/format.ts';
 import { displayName } from '../model/table.ts';
+import { candidates, splitNames } from '../model/table-pattern.ts';
 import type { TableStatus } from '../state/tables.ts';
 import { lagSeconds, statusJson } from '../status/status-json.ts';
 import { brokenLine } from './broken.ts';

@@ -3,19 +3,7 @@
 import type { LakeConfig } from '../lake/settings.ts';
 import type { LoadSettings } from '../load/settings.ts';
 import type { ColumnConfig, TableSchedule } from '../model/table.ts';
-import type { Auth } from '../postgres/connect-options.ts';
-
-/** A database to connect to; what src/postgres/connect.ts takes. */
-export type DatabaseConfig = {
-  /** Holds the password: never print it, see redact(). */
-  url: string;
-  /** PEM file of the certificate authorities that the server must be signed by; null: as the URL's sslmode says. */
-  caFile: string | null;
-  /** Default: `password`. */
-  auth?: Auth;
-  /** For `rds-iam`, where the host's name does not tell it. */
-  awsRegion?: string;
-};
+import type { DatabaseConfig } from '../postgres/connect-options.ts';
 
 export type Defaults = {
   lateMs: number;

@@ -2,10 +2,10 @@
 
 import { TidemarkError } from '../model/error.ts';
 import { displayName, type TableName, type TableSettings } from '../model/table.ts';
+import { candidates, isPattern, parsePattern, splitNames, writtenName } from '../model/table-pattern.ts';
 import type { Config } from './config.ts';
 import { nearest } from './nearest.ts';
 import { ambiguous, type KnownTable, resolveTables } from './resolve-tables.ts';
-import { candidates, isPattern, parsePattern, splitNames, writtenName } from './table-pattern.ts';
 
 /** A table that was exported to this folder. One that got another folder by `as:` is there twice. */
 export type ExportedTable = KnownTable & { folder: string };

@@ -2,10 +2,10 @@
 
 import type { TidemarkError } from '../model/error.ts';
 import { displayName, type TableName, type TableSettings } from '../model/table.ts';
+import { candidates, isPattern, parsePattern } from '../model/table-pattern.ts';
 import type { Config } from './config.ts';
 import { folderClashes } from './folders.ts';
 import { ambiguous, type KnownTable, settleTables, unknownTable } from './resolve-tables.ts';
-import { candidates, isPattern, parsePattern } from './table-pattern.ts';
 
 /** A table that is meant and cannot be exported; `name` as the configuration has it, where the source does not know it. */
 export type UnfitTable = { name: TableName; error: TidemarkError };

@@ -5,7 +5,6 @@
 
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import type { CommandContext } from '../cli/context.ts';
 import { TidemarkError } from '../model/error.ts';
 import type { Config } from './config.ts';
 import { invalid, problemsOf, unset } from './problems.ts';
@@ -17,13 +16,19 @@ import { mapText, type Path, readYaml } from './yaml-text.ts';
 
 const PLACES = ['tidemark.yaml', 'config/tidemark.yaml'];
 
+/** Where it is looked for, and what fills it in. `configFile`: of `--config`; undefined: the usual places are tried. */
+type ConfigPlace = {
+  configFile: string | undefined;
+  cwd: string;
+  env: Record<string, string | undefined>;
+  secrets: string[];
+};
+
 /**
  * The configuration of `--config`, else of ./tidemark.yaml, else of ./config/tidemark.yaml. Passwords that it holds are
  * added to `secrets`. Throws CONFIG_NOT_FOUND, CONFIG_INVALID, ENV_MISSING.
  */
-export async function loadConfig(
-  context: Pick<CommandContext, 'configFile' | 'cwd' | 'env' | 'secrets'>,
-): Promise<Config> {
+export async function loadConfig(context: ConfigPlace): Promise<Config> {
   const { file, text } = await findConfig(context);
   const shown = path.relative(context.cwd, file) || file;
   return parseConfig(text, { file, shown, env: context.env, secrets: context.secrets });
@@ -32,7 +37,7 @@ export async function loadConfig(
 async function findConfig({
   configFile,
   cwd,
-}: Pick<CommandContext, 'configFile' | 'cwd'>): Promise<{ file: string; text: string }> {
+}: Pick<ConfigPlace, 'configFile' | 'cwd'>): Promise<{ file: string; text: string }> {
   for (const place of configFile === undefined ? PLACES : [configFile]) {
     const file = path.resolve(cwd, place);
     try {

@@ -3,10 +3,10 @@
 import { TidemarkError } from '../model/error.ts';
 import type { Expectations } from '../model/expectations.ts';
 import { displayName, type TableName, type TableSchedule, type TableSettings } from '../model/table.ts';
+import { candidates, isPattern, matches, parsePattern, type TablePattern, weight } from '../model/table-pattern.ts';
 import type { Config, Defaults, TableEntry, TableScheduleEntry } from './config.ts';
 import { checkFolders, defaultFolder } from './folders.ts';
 import { nearest } from './nearest.ts';
-import { candidates, isPattern, matches, parsePattern, type TablePattern, weight } from './table-pattern.ts';
 
 /** What the catalog must tell of a table; listTables() returns more. */
 export type KnownTable = { name: TableName; columns: string[] };

@@ -2,9 +2,9 @@
 
 import { TidemarkError } from '../model/error.ts';
 import { displayName, type TableSettings } from '../model/table.ts';
+import { candidates, splitNames, writtenName } from '../model/table-pattern.ts';
 import { type UnfitTable, unfitError } from './fitting-tables.ts';
 import { ambiguous, type KnownTable, unknownTable } from './resolve-tables.ts';
-import { candidates, splitNames, writtenName } from './table-pattern.ts';
 
 /**
  * The configured tables that are named, each once, in the order of the names. `wanted`: the values of --table, each one name

@@ -4,11 +4,11 @@ import os from 'node:os';
 import path from 'node:path';
 import { parseLakeUrl } from '../lake/url.ts';
 import { TidemarkError } from '../model/error.ts';
+import { isPattern } from '../model/table-pattern.ts';
 import { parseDatabaseUrl } from '../postgres/database-url.ts';
 import type { Config } from './config.ts';
 import { compactAfterOf } from './resolve-tables.ts';
 import type { ParsedConfig } from './schema.ts';
-import { isPattern } from './table-pattern.ts';
 import { checkLoads, toLoads } from './to-loads.ts';
 import type { Path } from './yaml-text.ts';
 

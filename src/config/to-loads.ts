@@ -5,10 +5,10 @@ import { parseFrom } from '../load/place.ts';
 import type { Comparison, Keep, LoadSettings, Scalar } from '../load/settings.ts';
 import { TidemarkError } from '../model/error.ts';
 import type { TableName } from '../model/table.ts';
+import { isPattern, parsePattern } from '../model/table-pattern.ts';
 import { parseDatabaseUrl } from '../postgres/database-url.ts';
 import { parseRowPath } from './row-path.ts';
 import type { ParsedConfig } from './schema.ts';
-import { isPattern, parsePattern } from './table-pattern.ts';
 import type { Path } from './yaml-text.ts';
 
 type Entry = NonNullable<ParsedConfig['loads']>[number];

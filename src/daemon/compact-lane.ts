@@ -3,10 +3,10 @@
  * side, and pass a large one. DuckDB is loaded when there is something to merge.
  */
 
+import { createRoom } from '../bounded/room.ts';
 import { compactTables } from '../compact/compact-tables.ts';
 import type { CompactProgress, CompactResult } from '../compact/result.ts';
 import type { CompactDeps, CompactSettings } from '../compact/work.ts';
-import { createRoom } from '../load/room.ts';
 import { displayName } from '../model/table.ts';
 import type { Clock } from './clock.ts';
 import { outcomeOf } from './export-lane.ts';

@@ -1,7 +1,7 @@
 /** The shared engine with all of its memory, for large compactions and reconciliations. Invariant: one user at a time. */
 
+import { createRoom } from '../bounded/room.ts';
 import type { Engine } from '../compact/open-engine.ts';
-import { createRoom } from '../load/room.ts';
 import type { SharedEngine } from './shared-engine.ts';
 
 export type WholeEngine = {

@@ -1,8 +1,8 @@
 /** What the configuration says of a load, as the program sees it. Pure data; sizes in bytes, times in milliseconds. */
 
-import type { DatabaseConfig } from '../config/config.ts';
 import type { S3Settings } from '../lake/settings.ts';
 import type { TableName } from '../model/table.ts';
+import type { DatabaseConfig } from '../postgres/connect-options.ts';
 
 export type DropFormat = 'jsonl' | 'json' | 'csv' | 'parquet';
 

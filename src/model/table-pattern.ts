@@ -1,7 +1,7 @@
 /** Names and patterns of tables as people write them: `invoice`, `app.invoice`, `app."Odd.Name"`, `public.*`. Pure. */
 
-import { TidemarkError } from '../model/error.ts';
-import type { TableName } from '../model/table.ts';
+import { TidemarkError } from './error.ts';
+import type { TableName } from './table.ts';
 
 /** One part of a name. `exact`: it was quoted, and a `*` in it is a star. */
 export type NamePart = { text: string; exact: boolean };

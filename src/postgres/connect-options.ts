@@ -15,6 +15,18 @@ export type DatabaseRole = 'source' | 'state' | 'target';
 
 export type Auth = 'password' | 'rds-iam';
 
+/** A database to connect to; as the configuration names it. */
+export type DatabaseConfig = {
+  /** Holds the password: never print it, see redact(). */
+  url: string;
+  /** PEM file of the certificate authorities that the server must be signed by; null: as the URL's sslmode says. */
+  caFile: string | null;
+  /** Default: `password`. */
+  auth?: Auth;
+  /** For `rds-iam`, where the host's name does not tell it. */
+  awsRegion?: string;
+};
+
 export type ConnectOptions = {
   /** Which database it is: errors are SOURCE_*, STATE_* or TARGET_*. */
   role: DatabaseRole;

@@ -2,9 +2,9 @@
 
 import { sql } from 'kysely';
 import type pg from 'pg';
-import { candidates, splitNames } from '../config/table-pattern.ts';
 import { TidemarkError } from '../model/error.ts';
 import { displayName, type TableName } from '../model/table.ts';
+import { candidates, splitNames } from '../model/table-pattern.ts';
 import { rowsOf } from './query.ts';
 
 type Other = { name: TableName; kind: string; of: TableName | null };

@@ -2,21 +2,11 @@
 
 import { TidemarkError } from '../model/error.ts';
 import { poolerMode } from '../postgres/connect-refusals.ts';
+import { connectionLost } from '../postgres/connection-lost.ts';
 
 export type StatePlace = { schema: string; user?: string; database?: string };
 
 type Failure = { code?: unknown; message?: unknown };
-
-/** The connection is gone: whether the last statement took effect is unknown. */
-export function connectionLost(error: unknown): boolean {
-  // It says no each time, and hangs up with the SQLSTATE of a broken protocol.
-  if (poolerMode(error)) return false;
-  const { code, message } = (error ?? {}) as Failure;
-  if (typeof code === 'string' && /^(08...|57P0[123]|ECONNRESET|EPIPE|ETIMEDOUT|ECONNABORTED)$/.test(code)) return true;
-  return /Connection terminated|not queryable|connection error|did not answer|socket.*(closed|destroyed)/i.test(
-    String(message),
-  );
-}
 
 /** Repeating the transaction may succeed. Sound for every transaction of the state store: each can be repeated. */
 export function worthRepeating(error: unknown): boolean {

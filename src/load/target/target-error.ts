@@ -3,7 +3,7 @@
 import { TidemarkError } from '../../model/error.ts';
 import { displayName, type TableName } from '../../model/table.ts';
 import { poolerMode } from '../../postgres/connect-refusals.ts';
-import { connectionLost } from '../../state/state-error.ts';
+import { connectionLost } from '../../postgres/connection-lost.ts';
 
 /** pg's DatabaseError, as far as we read it. */
 export type ServerError = Error & {

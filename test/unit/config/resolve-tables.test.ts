@@ -4,8 +4,8 @@ import type { TableEntry } from '../../../src/config/config.ts';
 import { parseConfig } from '../../../src/config/load-config.ts';
 import { type KnownTable, resolveTables } from '../../../src/config/resolve-tables.ts';
 import { selectTables } from '../../../src/config/select-tables.ts';
-import { matches, parsePattern, splitNames } from '../../../src/config/table-pattern.ts';
 import { displayName } from '../../../src/model/table.ts';
+import { matches, parsePattern, splitNames } from '../../../src/model/table-pattern.ts';
 
 const { defaults } = parseConfig('source: { url: "postgres://h/d" }\nlake: file:./lake', {
   file: '/t.yaml',

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { TidemarkError } from '../../../src/model/error.ts';
-import { connectionLost, stateError, worthRepeating } from '../../../src/state/state-error.ts';
+import { connectionLost } from '../../../src/postgres/connection-lost.ts';
+import { stateError, worthRepeating } from '../../../src/state/state-error.ts';
 
 const failed = (code: string, message = 'what Postgres says') => Object.assign(new Error(message), { code });
 const place = { schema: 'odd "one"', user: 'Ann', database: 'shop' };
