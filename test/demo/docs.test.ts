@@ -28,12 +28,16 @@ test('links between the pages lead somewhere', async () => {
   expect(broken).toEqual([]);
 });
 
-/** As GitHub makes them of headings. */
+/** As GitHub makes them of headings: those of one text are numbered from the second on. */
 function anchors(text: string): string[] {
-  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, title]) =>
-    title
+  const times = new Map<string, number>();
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, title]) => {
+    const anchor = title
       .toLowerCase()
       .replaceAll(/[^\w\- ]/g, '')
-      .replaceAll(' ', '-'),
-  );
+      .replaceAll(' ', '-');
+    const before = times.get(anchor) ?? 0;
+    times.set(anchor, before + 1);
+    return before === 0 ? anchor : `${anchor}-${before}`;
+  });
 }
