@@ -1,8 +1,11 @@
 /** Rows that were deleted in the source, from the reconciliation to the staged table; against a real Postgres. */
 
+import { stat } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { commit } from '../../src/compact/delta/commit.ts';
 import type { TableSettings } from '../../src/model/table.ts';
 import { createReconcileScene, type ReconcileScene } from '../support/reconciler.ts';
+import { never } from '../support/state.ts';
 
 let scene: ReconcileScene;
 beforeAll(async () => {
@@ -262,6 +265,25 @@ describe('where most rows are gone', () => {
     });
     expect(await standing(table)).toMatchObject({ failed_run: null });
   });
+});
+
+test('what another writer left in the staged table makes no delete that would stop every compaction', async () => {
+  const table = await stagedTable();
+  const { compactor } = scene;
+  const delta = compactor.deps.table(`staged/${table}`);
+  const [connection] = await compactor.deps.connect();
+  const local = compactor.spool.path('foreign.parquet');
+  const rows = `SELECT * FROM (VALUES (NULL::INTEGER, 'no key'), (7, 'twice'), (7, 'twice')) t(id, name)`;
+  await connection.run(`COPY (${rows}) TO '${local}' (FORMAT parquet)`, never);
+  const { size } = await stat(local);
+  await compactor.spool.land(local, `staged/${table}/foreign.parquet`, never);
+  const add = { path: 'foreign.parquet', partitionValues: {}, size, modificationTime: 0, dataChange: true };
+  const written = { info: { operation: 'WRITE', operationParameters: {} }, remove: [] };
+  const file = { ...add, stats: null, deletionVector: null };
+  await commit(delta, await compactor.snapshot(table), { ...written, add: [file] }, never);
+  expect(await scene.reconcile(table)).toMatchObject({ state: 'committed', deleted: 1n, stagedKeys: 7n });
+  const gone = (await scene.exporter.rows(table)).filter(({ _tidemark_op }) => _tidemark_op === 'd');
+  expect(gone).toMatchObject([{ id: '7' }]);
 });
 
 describe('tables that are left out', () => {
