@@ -43,6 +43,7 @@ export class ConnectionPool implements AsyncDisposable {
   readonly #idle: Open[] = [];
   readonly #open = new Set<Open>();
   readonly #waiting: (() => void)[] = [];
+  readonly #givingBack = new Set<Promise<void>>();
   #opening = 0;
   #hadOne = false;
   /** Set while it is too early to ask for a place again. */
@@ -214,7 +215,12 @@ export class ConnectionPool implements AsyncDisposable {
   /** The server has closed it, or will not hear of it again: another one may be opened. */
   async #gone(open: Open): Promise<void> {
     if (!this.#open.delete(open)) return;
-    await open.place?.give();
+    const given = open.place?.give();
+    if (given) {
+      this.#givingBack.add(given);
+      await given;
+      this.#givingBack.delete(given);
+    }
     this.#wake();
   }
 
@@ -226,5 +232,7 @@ export class ConnectionPool implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     clearTimeout(this.#again);
     await Promise.all([...this.#open].map((open) => this.#close(open)));
+    // Those of connections that broke, or were broken off by a signal: nobody else waits for them.
+    await Promise.all(this.#givingBack);
   }
 }

@@ -1,6 +1,7 @@
 /** Connections to the source, counted over processes: here each Source with places of its own stands for one. */
 
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { connect } from '../../src/postgres/connect.ts';
 import { Source } from '../../src/postgres/source.ts';
@@ -33,12 +34,20 @@ const slots = () =>
 
 function openSource(
   holder: string,
-  { max = 2, most = 2, ttlMs = MINUTE, url = db.url, warn = () => {}, patienceMs = null as number | null } = {},
+  {
+    max = 2,
+    most = 2,
+    ttlMs = MINUTE,
+    url = db.url,
+    warn = () => {},
+    patienceMs = null as number | null,
+    store = state as ConstructorParameters<typeof SourcePlaces>[0],
+  } = {},
 ): Source {
   const source = new Source({
     connect: (signal) => connect({ role: 'source', url }, signal),
     max,
-    places: new SourcePlaces(state, { source: 'h:5432/d', most, holder, ttlMs, patienceMs }, { info() {}, warn }),
+    places: new SourcePlaces(store, { source: 'h:5432/d', most, holder, ttlMs, patienceMs }, { info() {}, warn }),
     statementTimeoutMs: 10_000,
   });
   sources.push(source);
@@ -124,6 +133,34 @@ test('what could not connect, or broke off, gives its slot back', async () => {
   await expect(
     broken.use((client) => client.query('select pg_terminate_backend(pg_backend_pid())'), never),
   ).rejects.toThrow();
+  expect(await slots()).toEqual([]);
+});
+
+test('closed right after a signal broke its work off, a source has given its slots back', async () => {
+  // A store that takes its time: it is closed next, and what is not given back by then counts until it expires.
+  const slow = {
+    takeSlot: state.takeSlot.bind(state),
+    renewSlots: state.renewSlots.bind(state),
+    giveSlots: async (claims: string[]) => {
+      await delay(200);
+      return state.giveSlots(claims);
+    },
+  };
+  const source = openSource('one', { store: slow });
+  const stop = new AbortController();
+  const working = [1, 2].map(() => {
+    const began = Promise.withResolvers<void>();
+    const ended = source.use((client) => {
+      began.resolve();
+      return client.query('select pg_sleep(60)');
+    }, stop.signal);
+    return { began: began.promise, ended: ended.catch(String) };
+  });
+  for (const { began } of working) await began;
+  expect(await slots()).toHaveLength(2);
+  stop.abort();
+  for (const { ended } of working) expect(await ended).toContain('AbortError');
+  await source[Symbol.asyncDispose]();
   expect(await slots()).toEqual([]);
 });
 
