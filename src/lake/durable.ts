@@ -15,7 +15,7 @@ export type Folders = {
 export function createFolders(root: string): Folders {
   return {
     async make(path) {
-      await mkdir(dirname(path), { recursive: true });
+      await makeFolder(dirname(path));
     },
     async sync(path) {
       // Upwards past the root: a lake that was made just now is a name in its parent. Every time, because another process
@@ -26,6 +26,20 @@ export function createFolders(root: string): Folders {
       }
     },
   };
+}
+
+// Not mkdir's `recursive`: Node 24 goes round for ever where nothing can be made (/proc), and says ENOENT of a read-only disk.
+async function makeFolder(folder: string, tries = 3): Promise<void> {
+  try {
+    await mkdir(folder);
+  } catch (error) {
+    const code = systemCode(error);
+    if (code === 'EEXIST') return;
+    if (code !== 'ENOENT' || tries === 0 || folder === dirname(folder)) throw error;
+    await makeFolder(dirname(folder));
+    // Again from above: a process that clears up may have taken the empty parent away.
+    await makeFolder(folder, tries - 1);
+  }
 }
 
 async function syncFolder(folder: string): Promise<void> {

@@ -31,11 +31,13 @@ export function localError(error: unknown, what: string, key: string): unknown {
     });
   }
   const hint =
-    code === 'ENAMETOOLONG'
-      ? 'give the table a shorter folder with `as:`'
-      : code === 'ENOTSUP' || code === 'ENOSYS'
-        ? 'the lake needs a file system with hard links (ext4, xfs, btrfs, zfs, apfs, NFS …)'
-        : undefined;
+    code === 'ENOTDIR'
+      ? 'something on the way to the lake, or in it, is a file where a folder should be'
+      : code === 'ENAMETOOLONG'
+        ? 'give the table a shorter folder with `as:`'
+        : code === 'ENOTSUP' || code === 'ENOSYS'
+          ? 'the lake needs a file system with hard links (ext4, xfs, btrfs, zfs, apfs, NFS …)'
+          : undefined;
   return new TidemarkError('LAKE_FAILED', `the lake failed (${code} at ${what})`, { hint, cause: error, key });
 }
 
