@@ -38,7 +38,7 @@ function logEnd(log: Logger, result: Reconciled): void {
   const about = { table: displayName(result.table), ...(run === null ? {} : { run: Number(run) }) };
   const figures = { keys, staged_keys: stagedKeys, deleted, seconds: seconds(result.seconds) };
   if (waitingRuns > 0n)
-    log.warn({ ...about, runs: waitingRuns }, 'runs wait for a compaction; their rows were not compared');
+    log.info({ ...about, runs: waitingRuns }, 'runs wait for a compaction; their rows were not compared');
   if (held?.pausedSince !== undefined) log.info({ ...about, by: held.holder }, 'paused');
   else if (held) log.warn({ ...about, holder: held.holder }, 'another process holds the lease');
   else if (result.state === 'failed') log.debug({ ...about, code: result.error!.code }, 'failed');

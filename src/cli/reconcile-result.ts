@@ -43,7 +43,8 @@ export function printReconciled(results: Reconciled[], { out, quiet, secrets, si
     for (const { table, reason } of results) if (reason !== null) out.line(`${displayName(table)}  skipped: ${reason}`);
   if (!quiet && results.length === 0 && !signal.aborted) out.line('no configured table');
   for (const { table, waitingRuns } of results) {
-    if (waitingRuns === 0n) continue;
+    // Usual where exports go on meanwhile: no news for cron.
+    if (quiet || waitingRuns === 0n) continue;
     const runs = waitingRuns === 1n ? '1 run waits' : `${formatCount(waitingRuns)} runs wait`;
     out.line(
       `${displayName(table)}: ${runs} for a compaction; rows that are not in the staged table yet were not compared`,
