@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
 import type { Section } from '../report.ts';
 import { startDaemon } from './daemon-process.ts';
+import { createTables } from './tables.ts';
 
 const TABLES = 200;
 
@@ -16,10 +17,7 @@ export async function idleDaemon(root: string, url: string, seconds: number): Pr
   await mkdir(cwd);
   const client = new pg.Client({ connectionString: url });
   await client.connect();
-  for (let i = 0; i < TABLES; i++) {
-    await client.query(`create table idle_${i} (id bigint primary key, note text, updated_at timestamptz not null default now());
-      insert into idle_${i} select i, 'row ' || i from generate_series(1, 100) i; create index on idle_${i} (updated_at)`);
-  }
+  await createTables(client, 'idle', TABLES, 100);
   await client.query('vacuum analyze');
   const yaml = (compact: string) => `source: { url: "${url}" }
 lake: file:./lake

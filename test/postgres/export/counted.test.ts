@@ -1,23 +1,13 @@
 /** A cursor that is counted (bigint): an index serves it, and no row is missed while transactions are open, whenever they drew their numbers. */
 
 import pg from 'pg';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createExporter, type Exporter } from '../../support/exporter.ts';
-import { createDatabase, type TestDatabase } from '../../support/postgres.ts';
+import { afterEach, expect, test } from 'vitest';
+import { db, exporter } from '../../support/exporter-for-each.ts';
 
-let db: TestDatabase;
-let exporter: Exporter;
 const clients: pg.Client[] = [];
-
-beforeEach(async () => {
-  db = await createDatabase();
-  exporter = await createExporter(db.url);
-});
 
 afterEach(async () => {
   for (const client of clients.splice(0)) await client.end();
-  await exporter[Symbol.asyncDispose]();
-  await db[Symbol.asyncDispose]();
 });
 
 async function session(): Promise<pg.Client> {

@@ -1,21 +1,9 @@
 import pg from 'pg';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { selectChangedRows } from '../../../src/postgres/changed-rows.ts';
-import { createExporter, type Exporter } from '../../support/exporter.ts';
-import { createDatabase, type TestDatabase } from '../../support/postgres.ts';
-
-let db: TestDatabase;
-let exporter: Exporter;
-
-beforeEach(async () => {
-  db = await createDatabase();
-  exporter = await createExporter(db.url);
-});
-
-afterEach(async () => {
-  await exporter[Symbol.asyncDispose]();
-  await db[Symbol.asyncDispose]();
-});
+import { createExporter } from '../../support/exporter.ts';
+import { db, exporter } from '../../support/exporter-for-each.ts';
+import { createDatabase } from '../../support/postgres.ts';
 
 async function session(zone: string): Promise<pg.Client> {
   const client = new pg.Client({ connectionString: db.url });

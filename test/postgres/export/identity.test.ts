@@ -1,21 +1,8 @@
 /** Tables and partitions that are made anew, attached, emptied or written anew between runs: no row is missing, and none comes twice save where docs say so. */
 
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createExporter, type Exporter } from '../../support/exporter.ts';
-import { createDatabase, type TestDatabase } from '../../support/postgres.ts';
-
-let db: TestDatabase;
-let exporter: Exporter;
-
-beforeEach(async () => {
-  db = await createDatabase();
-  exporter = await createExporter(db.url);
-});
-
-afterEach(async () => {
-  await exporter[Symbol.asyncDispose]();
-  await db[Symbol.asyncDispose]();
-});
+import { beforeEach, describe, expect, test } from 'vitest';
+import { createExporter } from '../../support/exporter.ts';
+import { db, exporter } from '../../support/exporter-for-each.ts';
 
 /** Exported ids, in order, of the runs since the last call. */
 let taken = 0;

@@ -1,20 +1,6 @@
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { Range } from '../../../src/model/range.ts';
-import { createExporter, type Exporter } from '../../support/exporter.ts';
-import { createDatabase, type TestDatabase } from '../../support/postgres.ts';
-
-let db: TestDatabase;
-let exporter: Exporter;
-
-beforeEach(async () => {
-  db = await createDatabase();
-  exporter = await createExporter(db.url);
-});
-
-afterEach(async () => {
-  await exporter[Symbol.asyncDispose]();
-  await db[Symbol.asyncDispose]();
-});
+import { db, exporter } from '../../support/exporter-for-each.ts';
 
 /** From the beginning of that day, in UTC. */
 const from = (day: string): Range => ({
