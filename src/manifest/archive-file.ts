@@ -36,7 +36,7 @@ export async function readArchive(
 }
 
 /** Throws MANIFEST_BROKEN unless it holds the runs that the state store says. */
-export async function decodeArchive(
+async function decodeArchive(
   body: Buffer,
   archive: Pick<Archive, 'key' | 'fromRun' | 'toRun' | 'runs'>,
 ): Promise<ArchivedRun[]> {

@@ -4,6 +4,7 @@ import { readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type ExportScene, expectError, exportScene } from '../support/export-scene.ts';
+import { addOldRuns } from '../support/old-runs.ts';
 import { type StagedTable, stagedTable } from '../support/staged-table.ts';
 
 const DAY = 86_400_000;
@@ -124,21 +125,8 @@ test('the source is not asked: only the state store and the lake are needed', as
 
 test('the manifest of old runs goes into the lake: of tables without a staged one too', async () => {
   const { db } = scene;
-  const [{ id, run }] = await db.query<{ id: number; run: string }>(
-    `select id, mark_run as run from tidemark.source_table where folder = 'never_staged'`,
-  );
-  // As 320 runs in nine days leave it; theirs are the numbers before the one that is there.
-  await db.query(
-    `insert into tidemark.run (run, kind, table_id, state, token, prefix, load_date, snapshot_at, is_full, started_at, finished_at, rows, late_rows, files, bytes)
-     select -n, kind, table_id, state, token, prefix, load_date, at, false, at, at, 2, 0, 1, 100
-     from tidemark.run, generate_series(1, 320) n, lateral (select now() - interval '9 days' - n * interval '1 minute' as at) x where run = $1`,
-    [run],
-  );
-  await db.query(
-    `insert into tidemark.raw_file (run, part, key, rows, bytes, upload, bounds)
-     select run, 0, 'raw/never_staged/' || run, 2, 100, '{}', '{}' from tidemark.run where table_id = $1 and run < 0`,
-    [id],
-  );
+  await addOldRuns(db, 'never_staged', 320);
+  const [{ id }] = await db.query<{ id: number }>(`select id from tidemark.source_table where folder = 'never_staged'`);
   const dry = await scene.run(['vacuum', '--table', 'never_staged', '--dry-run']);
   expect(dry).toMatchObject({ code: 0, stderr: '' });
   expect(dry.stdout).toBe('public.never_staged  nothing to delete    0 kept\n  manifest: 121 runs would be archived\n');
