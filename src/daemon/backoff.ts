@@ -21,6 +21,8 @@ const SERVERS: readonly ErrorCode[] = [
   'TARGET_FAILED',
   'LAKE_UNREACHABLE',
   'LAKE_FAILED',
+  // Somebody frees space, and then a day's lag is to be caught up with.
+  'LAKE_FULL',
 ];
 
 /** Trying again reads every key of the table, and somebody has to look at it first. */

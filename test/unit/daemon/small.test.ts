@@ -12,8 +12,8 @@ describe('backoff', () => {
     expect([0, 0.5, 0.999].map((random) => retryAfter(1, 'VALUE_UNFIT', random).ms)).toEqual([9_000, 10_000, 10_998]);
   });
 
-  test('a server that fails makes nothing slow, for it comes back', () => {
-    expect([1, 3, 5, 100].map((times) => retryAfter(times, 'LAKE_FAILED', 0.5))).toEqual(
+  test.each(['LAKE_FAILED', 'LAKE_FULL'] as const)('%s makes nothing slow, for what is to blame comes back', (code) => {
+    expect([1, 3, 5, 100].map((times) => retryAfter(times, code, 0.5))).toEqual(
       [10_000, 40_000, 60_000, 60_000].map((ms) => ({ ms, slow: false })),
     );
   });
