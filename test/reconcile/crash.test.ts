@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openLake } from '../../src/lake/open.ts';
 import { bucketLake, folderLake, type TestLake } from '../crash/scene.ts';
-import { inPairs, stepsNamedIn } from '../crash/stage.ts';
+import { stepsNamedIn } from '../crash/stage.ts';
 import { createCompactor } from '../support/compactor.ts';
 import { createExporter } from '../support/exporter.ts';
 import { createDatabase, type TestDatabase } from '../support/postgres.ts';
@@ -84,15 +84,6 @@ async function isClean({ db, place }: Scene, table: string): Promise<void> {
   expect(open).toEqual([]);
 }
 
-let turn: Promise<unknown> = Promise.resolve();
-
-/** One after another, for what uses this process's compactor: two processes at a time may die meanwhile. */
-function inTurn<T>(work: () => Promise<T>): Promise<T> {
-  const done = turn.then(work);
-  turn = done.catch(() => {});
-  return done;
-}
-
 const STEPS = [
   'staged-read',
   'keys-read',
@@ -112,38 +103,33 @@ describe.each([
   ['folder', STEPS.filter((step) => step !== 'completed')],
   ['bucket', ['uploaded', 'file-completed']],
 ])('lake in a %s', (kind, steps) => {
-  test('killed at each step, and reconciled again', async () => {
+  test.each(steps)('killed at %s, and reconciled again', async (at) => {
     const scene = scenes.get(kind)!;
-    await inPairs(steps, async (at) => {
-      const table = await inTurn(() => newTable(scene));
-      await dies(scene, table, at);
-      await inTurn(async () => {
-        // What a dead one has written is no staged row less yet, so that both bring it: the second one is as good.
-        expect(await scene.settle(table)).toMatchObject({ state: 'committed', deleted: 2n });
-        expect(await scene.staged(table)).toEqual(['1', '3', '5']);
-        await isClean(scene, table);
-      });
-    });
+    const table = await newTable(scene);
+    await dies(scene, table, at);
+    // What a dead one has written is no staged row less yet, so that both bring it: the second one is as good.
+    expect(await scene.settle(table)).toMatchObject({ state: 'committed', deleted: 2n });
+    expect(await scene.staged(table)).toEqual(['1', '3', '5']);
+    await isClean(scene, table);
   });
 });
 
-test('killed before and after it was prepared, and a row comes again before the next export', async () => {
-  const scene = scenes.get('folder')!;
-  await inPairs(['uploaded', 'prepared', 'completed'], async (at) => {
-    const table = await inTurn(() => newTable(scene));
+test.each(['uploaded', 'prepared', 'completed'])(
+  'killed at %s, and a row comes again before the next export',
+  async (at) => {
+    const scene = scenes.get('folder')!;
+    const table = await newTable(scene);
     await dies(scene, table, at);
     await scene.db.query(`insert into ${table} values (2)`);
-    await inTurn(async () => {
-      expect(await scene.stage(table)).toMatchObject({ rows: 1n });
-      await isClean(scene, table);
-      // The export settles it: what was prepared counts, anything else is to be found again.
-      const counts = STEPS.indexOf(at) >= PREPARED;
-      expect(await scene.staged(table)).toEqual(counts ? ['1', '2', '3', '5'] : ['1', '2', '3', '4', '5']);
-      await scene.settle(table);
-      expect(await scene.staged(table)).toEqual(['1', '2', '3', '5']);
-    });
-  });
-});
+    expect(await scene.stage(table)).toMatchObject({ rows: 1n });
+    await isClean(scene, table);
+    // The export settles it: what was prepared counts, anything else is to be found again.
+    const counts = STEPS.indexOf(at) >= PREPARED;
+    expect(await scene.staged(table)).toEqual(counts ? ['1', '2', '3', '5'] : ['1', '2', '3', '4', '5']);
+    await scene.settle(table);
+    expect(await scene.staged(table)).toEqual(['1', '2', '3', '5']);
+  },
+);
 
 test('the steps above are all that the code names', async () => {
   const named = await stepsNamedIn('src/reconcile');

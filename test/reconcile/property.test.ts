@@ -101,13 +101,15 @@ async function play(merge: 'rewrite' | 'vectors', events: Event[]): Promise<void
   expect(staged.sort()).toEqual(rows.map(({ row }) => row).sort());
 }
 
-test('the staged table ends as the source', { timeout: 60_000 + SECONDS * 1_000 }, async () => {
-  const story = fc.asyncProperty(
-    fc.constantFrom('rewrite' as const, 'vectors' as const),
-    fc.array(event, { minLength: 4, maxLength: 20 }),
-    play,
-  );
-  const limits =
-    SECONDS > 0 ? { numRuns: 1e9, interruptAfterTimeLimit: SECONDS * 1_000, endOnFailure: true } : { numRuns: 8 };
-  await fc.assert(story, limits);
+/** So many stories; on a slow machine as many as there is time for. */
+const STORIES = SECONDS > 0 ? 1e9 : 8;
+const LONGEST_MS = SECONDS > 0 ? SECONDS * 1_000 : 20_000;
+
+test('the staged table ends as the source', { timeout: 120_000 + LONGEST_MS }, async () => {
+  const merge = fc.constantFrom('rewrite' as const, 'vectors' as const);
+  const story = fc.asyncProperty(merge, fc.array(event, { minLength: 4, maxLength: 20 }), play);
+  const began = performance.now();
+  // Each by itself: fast-check would leave a story that it has no time for under way. A failure prints its seed.
+  for (let i = 0; i < STORIES && (i === 0 || performance.now() - began < LONGEST_MS); i++)
+    await fc.assert(story, { numRuns: 1, endOnFailure: SECONDS > 0 });
 });
