@@ -16,6 +16,7 @@ export type Problem = {
     | 'late'
     | 'compaction_failing'
     | 'compaction_late'
+    | 'reconciliation_failing'
     | 'stale'
     | 'source'
     | 'target'
@@ -52,7 +53,18 @@ export function problemsOf(name: TableName, status: TableStatus | undefined, max
     lag * 1000 > maxLagMs
       ? problem('late', behind(lag, maxLagMs), atWork(status) ?? `tidemark export --table ${table}`)
       : [];
-  return [...(failing.length > 0 ? failing : late), ...stagedProblems(table, status, maxLagMs, now)];
+  return [
+    ...(failing.length > 0 ? failing : late),
+    ...stagedProblems(table, status, maxLagMs, now),
+    ...reconcileProblems(table, status),
+  ];
+}
+
+function reconcileProblems(table: string, { reconcileFailure }: TableStatus): Problem[] {
+  if (reconcileFailure === null) return [];
+  const { error } = reconcileFailure;
+  const remedy = error.hint ?? `tidemark reconcile --table ${table}`;
+  return [{ table, problem: 'reconciliation_failing', message: errorLine(error), remedy }];
 }
 
 function stagedProblems(table: string, status: TableStatus, maxLagMs: number, now: number): Problem[] {

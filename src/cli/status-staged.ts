@@ -3,6 +3,7 @@
 import { messageWithPlace } from '../model/error.ts';
 import { formatBytes, formatCount, formatSeconds, formatTable, toSecond } from '../model/format.ts';
 import { displayName } from '../model/table.ts';
+import type { RunError } from '../state/schema.ts';
 import type { StagedStatus } from '../state/staged.ts';
 import type { TableStatus } from '../state/tables.ts';
 import { staleness, staleRemedy, waitingMs } from '../status/staged-health.ts';
@@ -45,18 +46,21 @@ function note(table: TableStatus, { failure, lease }: StagedStatus, now: number)
 export function stagedProblems(tables: TableStatus[], now: number): string[] {
   return tables.flatMap((table) => {
     const name = displayName(table.table);
-    const failure = table.staged?.failure;
     const stale = staleness(table, now);
-    const hint = failure?.error.hint;
     return [
-      ...(failure
-        ? [
-            '',
-            `${name} was not compacted at ${toSecond(failure.failedAt)}: ${failure.error.code}: ${messageWithPlace(failure.error)}`,
-          ]
-        : []),
-      ...(hint ? [`  hint: ${hint}`] : []),
+      ...failureLines(name, 'compacted', table.staged?.failure ?? null),
+      ...failureLines(name, 'reconciled', table.reconcileFailure),
       ...(stale ? ['', `${name}: ${stale}`, `  hint: ${staleRemedy(name)}`] : []),
     ];
   });
+}
+
+function failureLines(name: string, what: string, failure: { failedAt: string; error: RunError } | null): string[] {
+  if (failure === null) return [];
+  const { failedAt, error } = failure;
+  return [
+    '',
+    `${name} was not ${what} at ${toSecond(failedAt)}: ${error.code}: ${messageWithPlace(error)}`,
+    ...(error.hint ? [`  hint: ${error.hint}`] : []),
+  ];
 }

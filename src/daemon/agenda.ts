@@ -143,6 +143,14 @@ export class Agenda {
     return 'queued';
   }
 
+  /** It was done elsewhere at `at`: a failure before that is over. Returns whether there was one. */
+  doneElsewhere(work: Work, at: number): boolean {
+    const item = this.#items.get(keyOf(work));
+    if (!item?.failing || item.startedAt !== null || at <= item.failing.since) return false;
+    item.failing = null;
+    return true;
+  }
+
   /** When something is due next that is not due yet; null: nothing ever. */
   nextAt(now: number): number | null {
     let soonest: number | null = null;

@@ -159,6 +159,7 @@ export class Daemon {
         if (paused) this.#works.exportedAt.delete(table);
         else this.#works.exportedAt.set(table, exportedAt);
       }
+      await this.#works.lookAtFailing(signal);
     } catch (error) {
       if (!signal.aborted) this.#services.took(error);
     }

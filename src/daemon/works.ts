@@ -103,6 +103,15 @@ export class Works {
     for (const [name, { rows, since }] of seeds?.waiting ?? []) this.#deps.waits(names.get(name)!, rows, since);
   }
 
+  /** Reconciliations that failed here, and that somebody has done by hand since. Throws what the state store throws. */
+  async lookAtFailing(signal: AbortSignal): Promise<void> {
+    const { agenda, state, show } = this.#deps;
+    const failing = agenda.works().filter((work) => work.kind === 'reconcile' && agenda.view(work)?.failing);
+    if (failing.length === 0) return;
+    const last = await state.lastWork('reconcile', signal);
+    for (const work of failing) if (agenda.doneElsewhere(work, last.get(work.name) ?? 0)) show(work);
+  }
+
   /** Something is wrong with `tables:`; said once. */
   complain(error: unknown): void {
     this.#complain(error);

@@ -85,6 +85,8 @@ export type TableStatus = {
   staged: StagedStatus | null;
   /** When a reconciliation of it was last done, and how many deleted rows that found; null: never. */
   reconciled: { at: string; deleted: bigint | null } | null;
+  /** The last one that failed, while none was done since. */
+  reconcileFailure: { run: bigint; failedAt: string; error: RunError } | null;
 };
 
 /** Every table that an export has met, by schema and name. */
@@ -93,6 +95,7 @@ export async function tableStatus(tx: StateTx): Promise<TableStatus[]> {
   const staged = await stagedStatus(tx, null);
   const chunks = await openChunks(tx);
   const reconciled = await lastReconciled(tx);
+  const failed = await failedReconciliations(tx);
   const rows = await db
     .selectFrom('source_table as t')
     .leftJoin('run as r', 'r.run', 't.mark_run')
@@ -176,12 +179,35 @@ export async function tableStatus(tx: StateTx): Promise<TableStatus[]> {
     repeats: row.repeats,
     keyed: row.columns && keyOf(row.columns).length > 0,
     staged: staged.get(row.folder) ?? null,
-    reconciled: reconciledOf(reconciled.get(displayName({ schema: row.schema_name, table: row.table_name }))),
+    ...reconciledOf(
+      reconciled.get(displayName({ schema: row.schema_name, table: row.table_name })),
+      failed.get(row.id) ?? null,
+    ),
   }));
 }
 
-function reconciledOf(last: LastReconciled | undefined): TableStatus['reconciled'] {
-  return last === undefined ? null : { ...last, at: new Date(last.at).toISOString() };
+function reconciledOf(
+  last: LastReconciled | undefined,
+  failed: TableStatus['reconcileFailure'],
+): Pick<TableStatus, 'reconciled' | 'reconcileFailure'> {
+  const isOver = last !== undefined && failed !== null && last.at >= Date.parse(failed.failedAt);
+  return {
+    reconciled: last === undefined ? null : { ...last, at: new Date(last.at).toISOString() },
+    reconcileFailure: isOver ? null : failed,
+  };
+}
+
+/** By the table's row: of each the last one. */
+async function failedReconciliations({ db, schema }: StateTx): Promise<Map<number, TableStatus['reconcileFailure']>> {
+  const query = sql<{ table: number; run: string; failed_at: string; error: RunError }>`
+    select distinct on (table_id) table_id as "table", run, ${instant('failed_at')} as failed_at, error
+    from ${tableIn(schema, 'run')}
+    where kind = 'reconcile' and state in ('failed', 'abandoned') and error is not null
+    order by table_id, run desc`;
+  const { rows } = await query.execute(db);
+  return new Map(
+    rows.map(({ table, run, failed_at, error }) => [table, { run: BigInt(run), failedAt: failed_at, error }]),
+  );
 }
 
 /** By the table's row. */

@@ -36,6 +36,7 @@ export function tableLine(
   };
   told('export', status?.failure);
   told('compact', status?.staged?.failure);
+  told('reconcile', status?.reconcileFailure);
   const running = each.flatMap(runningOf);
   const nextAt = works?.get('export')?.nextAt ?? null;
   const staged = status?.staged ?? null;

@@ -44,5 +44,10 @@ export function statusJson(table: TableStatus, now: number) {
     unfit: table.unfit,
     staged: stagedJson(table, now),
     reconciled: table.reconciled && { finished_at: table.reconciled.at, deleted: table.reconciled.deleted },
+    reconcile_failure: table.reconcileFailure && {
+      run: table.reconcileFailure.run,
+      failed_at: table.reconcileFailure.failedAt,
+      error: table.reconcileFailure.error,
+    },
   };
 }

@@ -99,7 +99,7 @@ ${fact(
     : html`${rowsText(staged.waiting.rows)} for ${ago(Date.parse(staged.waiting.since), now)}`,
 )}
 ${fact('Last reconciliation', ago(reconciled && Date.parse(reconciled.at), now))}
-${fact('Deleted rows that it found', number(reconciled?.deleted ?? null))}
+${fact('Deleted rows found', number(reconciled?.deleted ?? null))}
 ${fact('Folder', html`<code>${status.folder}</code>`)}
 </dl>`;
 }

@@ -91,6 +91,24 @@ test('rows that wait for a compaction for too long', async () => {
   expect(await check()).toMatchObject({ code: 0 });
 });
 
+test('a reconciliation that failed, until one is done', async () => {
+  await scene.db.query('create table gone (id int primary key, updated_at timestamptz default now())');
+  await scene.db.query('insert into gone select generate_series(1, 1200)');
+  await scene.run(['export', '--table', 'gone']);
+  await scene.run(['compact', '--table', 'gone']);
+  await scene.db.query('truncate gone');
+  expect(await scene.run(['reconcile', '--table', 'gone'])).toMatchObject({ code: 1 });
+  expect((await check(['--table', 'gone'])).stdout).toMatch(
+    /^public\.gone reconciliation failing: RECONCILE_MANY: .*--accept-deletes\n$/,
+  );
+  expect((await scene.run(['status', '--table', 'gone'])).stdout).toMatch(
+    /^public\.gone was not reconciled at .*: RECONCILE_MANY: .*\n {2}hint: .*--accept-deletes$/m,
+  );
+  await scene.run(['reconcile', '--table', 'gone', '--accept-deletes']);
+  expect(await problems('gone')).toEqual([]);
+  await scene.db.query('drop table gone');
+});
+
 test('the source is away: it says so, and checks what it knows', async () => {
   const config = { source: { url: variable('DATABASE_URL') }, state: { url: variable('STATE_URL') } };
   await age('one', '1 hour');

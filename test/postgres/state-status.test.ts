@@ -26,6 +26,7 @@ test('a table that was never exported', async () => {
       keyed: null,
       staged: null,
       reconciled: null,
+      reconcileFailure: null,
     },
   ]);
 });
@@ -38,10 +39,20 @@ test('when it was last reconciled, and how many deleted rows that found', async 
   expect((await store.status())[0].reconciled).toEqual({ at: expect.stringMatching(/^\d{4}-.*Z$/), deleted: 3n });
   await store.noteReconciled('public.invoice', 0n, never);
   expect((await store.status())[0].reconciled).toMatchObject({ deleted: 0n });
+  // One that failed is told until one is done.
+  const { lease } = await take(store, 'late', 'host-1 pid 11');
+  const run = await store.fail({ ...lease, runs: 'reconcile' }, null, {
+    code: 'RECONCILE_MANY',
+    message: 'too many',
+  });
+  const late = async () => (await store.status()).find(({ folder }) => folder === 'late');
+  expect(await late()).toMatchObject({ failure: null, reconcileFailure: { run, error: { code: 'RECONCILE_MANY' } } });
+  await store.noteReconciled('public.late', 0n, never);
+  expect(await late()).toMatchObject({ reconcileFailure: null });
   // From then on a schedule counts; nothing was done.
   await take(store, 'other', 'host-1 pid 11');
   await store.noteWork('reconcile_from', ['public.other'], never);
-  expect((await store.status())[1].reconciled).toBe(null);
+  expect((await store.status()).find(({ folder }) => folder === 'other')?.reconciled).toBe(null);
 });
 
 test('after two committed runs: the last one, and the sums of both', async () => {

@@ -235,3 +235,13 @@ test('a clock that is set back an hour stops nothing', () => {
   expect(names(agenda, 40 * MINUTE)).toEqual([]);
   expect(names(agenda, 41 * MINUTE).sort()).toEqual(['a', 'b']);
 });
+
+test('what another process has done since is no failure any more; what it did before is', () => {
+  const agenda = agendaOf('a');
+  work(agenda, 'a', failed, 101 * MINUTE);
+  expect(agenda.doneElsewhere(table('a'), 100 * MINUTE)).toBe(false);
+  expect(agenda.view(table('a'))?.failing?.times).toBe(1);
+  expect(agenda.doneElsewhere(table('a'), 102 * MINUTE)).toBe(true);
+  expect(agenda.view(table('a'))).toMatchObject({ failing: null, nextAt: 102 * MINUTE });
+  expect(agenda.doneElsewhere(table('a'), 103 * MINUTE)).toBe(false);
+});

@@ -26,6 +26,7 @@ function table(name: string, more: Partial<TableStatus> = {}): TableStatus {
     keyed: true,
     staged: null,
     reconciled: null,
+    reconcileFailure: null,
     ...more,
   };
 }
