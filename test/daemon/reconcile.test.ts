@@ -52,6 +52,15 @@ test('a deleted row leaves the staged table, while exports go on; a restart does
   const third = scene.start();
   await third.says('reconciled', { table: 'public.invoice', rows: 1 });
   await third.says('compacted', { table: 'public.invoice', deleted: 1 });
+  // The page's chart has what earlier processes exported; how late tables were is not known of that time.
+  const { url } = await third.says('status page');
+  const samples = async () => {
+    const answer = await fetch(`${url}/api/samples`);
+    const all = ((await answer.json()) as { samples: { max_lag_seconds: number | null; rows: number }[] }).samples;
+    return all.filter(({ max_lag_seconds: lag }) => lag === null).reduce((sum, { rows }) => sum + rows, 0);
+  };
+  // 10 and 3 at first, then 11, 3 again, 12.
+  await expect.poll(samples, PATIENCE).toBe(16);
   // Never done, and planned since the first of them: its time has not come.
   expect(third.said('reconciled').map(({ table }) => table)).toEqual(['public.invoice']);
   expect(await scene.query('select count(*)::int as n from left_out')).toEqual([{ n: 3 }]);
