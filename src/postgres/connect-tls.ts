@@ -19,7 +19,7 @@ export async function tlsSettings(tls: TlsOptions, host: string | undefined, rol
     });
   }
   if (ca === 'system') settings.ca = systemRoots();
-  else if (ca !== null && verify !== 'none') settings.ca = await fileOf(ca, 'certificate authority', role);
+  else if (ca !== null && verify !== 'none') settings.ca = await authorities(ca, role);
   if (verify === 'chain') settings.checkServerIdentity = () => undefined;
   else {
     // By the host we dialled: for an address Node would compare the certificate with `localhost`.
@@ -28,6 +28,15 @@ export async function tlsSettings(tls: TlsOptions, host: string | undefined, rol
   if (tls.certFile) settings.cert = await fileOf(tls.certFile, 'client certificate', role);
   if (tls.keyFile) settings.key = await fileOf(tls.keyFile, "client certificate's key", role);
   return settings;
+}
+
+/** Node takes any text for authorities, and would then find the server signed by none. */
+async function authorities(file: string, role: string): Promise<string> {
+  const text = await fileOf(file, 'certificate authority', role);
+  if (/-----BEGIN ([A-Z0-9]+ )?CERTIFICATE-----/.test(text)) return text;
+  throw new TidemarkError('CONFIG_INVALID', `the ${role}'s certificate authority: there is no certificate in ${file}`, {
+    hint: 'it must be PEM; of a DER file: openssl x509 -inform der -in FILE -out ca.pem',
+  });
 }
 
 /** Those of the machine (SSL_CERT_FILE and SSL_CERT_DIR count); a container without any gets those that Node brings. */

@@ -12,6 +12,8 @@ import { StateStore } from './state-store.ts';
 
 export type StateOptions = Omit<ConnectOptions, 'role'> & {
   schema: string;
+  /** The configuration names none: it is in the source. */
+  isSource?: boolean;
   /** One is enough: no call needs two. */
   maxConnections: number;
   /** Whether a missing or older state store is brought up to date. */
@@ -47,7 +49,16 @@ export async function migrateOnly(options: StateAt, log: Logger, signal: AbortSi
 function openDatabase(options: StateAt, log: Logger): StateDatabase {
   // Not the caller's signal: after it, leases are still to be given back.
   const never = new AbortController().signal;
-  const open = () => connect({ ...options, role: 'state' }, never);
+  const open = async () => {
+    try {
+      return await connect({ ...options, role: 'state' }, never);
+    } catch (error) {
+      // Of a configuration without a state of its own the source's words are to be mended.
+      if (options.isSource && error instanceof TidemarkError && error.code === 'CONFIG_INVALID')
+        return await connect({ ...options, role: 'source' }, never);
+      throw error;
+    }
+  };
   return new StateDatabase(new StateConnections(open, options.maxConnections), options.schema, log);
 }
 

@@ -45,6 +45,14 @@ describe('a URL that does not lead to the database', () => {
       /postgres:\/\//,
     ],
     [
+      'an authority to verify, and none named: the source is meant, where the state is in it',
+      () => `${url({})}?sslmode=verify-ca`,
+      2,
+      'CONFIG_INVALID',
+      /which authority signs the source$/,
+      /tls: \{ ca/,
+    ],
+    [
       'a port where nothing listens',
       () => url({ port: '1' }),
       3,

@@ -230,6 +230,16 @@ describe.skipIf(!(await hasOpenssl()))('TLS (needs openssl)', () => {
     });
   });
 
+  test('a file without a certificate is no authority', async () => {
+    const der = path.join(made.folder, 'ours.der');
+    await writeFile(der, Buffer.from([0x30, 0x82, 0x03, 0x0a]));
+    expect(await failure(options(url('verify-full'), { caFile: der }), forever)).toMatchObject({
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining(der),
+      hint: expect.stringContaining('PEM'),
+    });
+  });
+
   test('a bundle of many authorities, as RDS has one, is searched for the right one', async () => {
     const bundle = path.join(made.folder, 'bundle.crt');
     await writeFile(bundle, (await Promise.all([ca('another'), ca('ours')].map((each) => readFile(each)))).join(''));
