@@ -1,13 +1,15 @@
 /** Old runs in archives: whoever asks is told the same, whatever happens while they move. */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Manifest } from '../../src/manifest/manifest.ts';
+import { summaryOf } from '../../src/manifest/summary.ts';
 import type { Archive } from '../../src/state/archives.ts';
 import type { StateStore } from '../../src/state/state-store.ts';
 import { BACKENDS, type Place } from '../lake/backends.ts';
 import { createDatabase, type TestDatabase } from '../support/postgres.ts';
-import { never, openAt } from '../support/state.ts';
+import { never, openAt, take } from '../support/state.ts';
 import {
   allFiles,
   allRuns,
@@ -198,6 +200,58 @@ describe('in a folder', () => {
     } while (moving);
     await moves;
     expect((await places(state, table)).live).toHaveLength(10);
+  });
+
+  test.each(['runs', 'files'] as const)('%s that move while a reader is halfway are told', async (what) => {
+    const table = newTable();
+    const runs = await commitRuns(state, table, plain(5));
+    await using other = await openAt(db.url);
+    const reader = new Manifest({ state: other, lake: place.lake });
+    // It has looked for archives, and found none.
+    await db.query('begin; lock table tidemark.run in access exclusive mode');
+    const reading = what === 'runs' ? allRuns(reader, table, 0n) : allFiles(reader, table);
+    const blocked = `select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()`;
+    while ((await db.query(blocked)).length === 0) await sleep(5);
+    await db.query(
+      `insert into tidemark.archived_runs (table_id, from_run, to_run, key, runs, files, rows, bytes, from_at, since)
+       select id, $1, $2, 'where it lies', 3, 6, 9, 603, now(), now() from tidemark.source_table where folder = $3`,
+      [runs[0], runs[2], table],
+    );
+    await db.query('delete from tidemark.raw_file where run between $1 and $2', [runs[0], runs[2]]);
+    await db.query('delete from tidemark.run where run between $1 and $2', [runs[0], runs[2]]);
+    await db.query('commit');
+    const told = new Set((await reading).map(({ run }) => run));
+    expect([...told]).toEqual(runs);
+  });
+
+  test('an archive counts only when it holds exactly what it stands for; noting it twice is noting it once', async () => {
+    const table = newTable();
+    const runs = await commitRuns(state, table, plain(6));
+    const old = await state.oldRuns(table, { olderThanMs: 0, keep: 1 }, 100, never);
+    const { lease } = await take(state, table, 'one', 60_000, 'archive');
+    const before = await places(state, table);
+    const wrong = [
+      summaryOf('a', old.slice(1)),
+      { ...summaryOf('a', old), runs: 4 },
+      { ...summaryOf('a', old), files: 11 },
+    ];
+    wrong[0].fromRun = runs[0];
+    for (const archive of wrong) {
+      await expect(state.noteArchive(lease, archive, [], never)).rejects.toMatchObject({ code: 'INTERNAL' });
+      expect(await places(state, table)).toEqual(before);
+    }
+    for (let i = 0; i < 2; i++) {
+      await state.noteArchive(lease, summaryOf('a', old), [], never);
+      expect(await places(state, table)).toEqual({
+        archived: [{ fromRun: runs[0], toRun: runs[4], runs: 5 }],
+        live: [runs[5]],
+      });
+    }
+    await expect(state.noteArchive(lease, summaryOf('b', old), ['a', 'none'], never)).resolves.toBeUndefined();
+    await expect(state.noteArchive(lease, summaryOf('c', old), ['a'], never)).rejects.toMatchObject({
+      code: 'INTERNAL',
+    });
+    await state.release([lease]);
   });
 
   test('two processes at once: one archives, the other leaves it to it', async () => {

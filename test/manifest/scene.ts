@@ -27,7 +27,7 @@ export async function commitRuns(state: StateStore, folder: string, specs: RunSp
 }
 
 /** So many minutes after PLAN's snapshot. */
-export const instantAt = (minutes: number) => PLAN.snapshotAt + BigInt(minutes) * 60_000_000n;
+const instantAt = (minutes: number) => PLAN.snapshotAt + BigInt(minutes) * 60_000_000n;
 
 /** The staged table holds everything up to that run. */
 export async function stage(state: StateStore, folder: string, throughRun: bigint): Promise<void> {
