@@ -8,23 +8,15 @@ import type { Screen } from './screen.ts';
 
 type Advanced = NonNullable<ReconcileRequest['onProgress']>;
 
-/** `now`: milliseconds of a clock that never steps back. */
 export function reconcileProgress(
   screen: Screen | null,
   log: Logger,
-  now: () => number,
 ): { advanced: Advanced; ended: (result: Reconciled) => void } {
-  let at: { what: string; began: number } | null = null;
   return {
     advanced(table, what, rows, of) {
-      const name = displayName(table);
-      if (at?.what !== `${name} ${what}`) at = { what: `${name} ${what}`, began: now() };
-      const perSecond = Number(rows) / Math.max((now() - at.began) / 1000, 0.001);
       const about = of ? ` of about ${formatCount(of)}` : '';
       const where = what === 'source' ? 'keys of the source' : 'keys of the staged table';
-      screen?.draw([
-        [name, `${formatCount(rows)}${about} ${where}`, `${formatCount(Math.round(perSecond))}/s`].join('  '),
-      ]);
+      screen?.draw([`${displayName(table)}  ${formatCount(rows)}${about} ${where}`]);
     },
     ended(result) {
       screen?.draw([]);

@@ -28,7 +28,7 @@ export async function runReconcile(options: ReconcileOptions, context: CommandCo
     export: exportDeps({ source, state, lake, log }),
     compact: compactDeps(config, engine, { state, lake, log }),
   };
-  const progress = reconcileProgress(context.screen, log, deps.export.now);
+  const progress = reconcileProgress(context.screen, log);
   const request = { tables, acceptDeletes, dryRun, holder: holderOf(), leaseMs: config.defaults.leaseMs };
   const results = await reconcileTables(deps, { ...request, onProgress: progress.advanced }, progress.ended, signal);
   // Before anything stands on stdout: what is drawn is erased by counting lines upwards.
