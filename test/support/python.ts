@@ -11,6 +11,11 @@ const run = promisify(execFile);
 const INSTALL_LIMIT_MS = 300_000;
 const SCRIPT_LIMIT_MS = 120_000;
 
+/** What print() writes alone: DuckDB draws a progress bar there once a statement takes two seconds. */
+const STDOUT_FOR_JSON = `import os, sys
+sys.stdout = os.fdopen(os.dup(1), 'w')
+os.dup2(2, 1)`;
+
 /** How to start it: a venv's own interpreter, or the machine's with a folder of packages. */
 type Python = { command: string; env: NodeJS.ProcessEnv };
 
@@ -46,7 +51,7 @@ export class TestPython {
   async run(script: string, argument: unknown, limitMs = SCRIPT_LIMIT_MS): Promise<unknown> {
     if (!(await this.available())) throw new Error('ask whether it is available before a script is run');
     const { command, env } = (await this.#found)!;
-    const child = spawn(command, ['-c', script], { env, timeout: limitMs });
+    const child = spawn(command, ['-c', `${STDOUT_FOR_JSON}\n${script}`], { env, timeout: limitMs });
     const output: Buffer[] = [];
     const errors: Buffer[] = [];
     child.stdout.on('data', (chunk: Buffer) => output.push(chunk));
