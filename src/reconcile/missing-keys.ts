@@ -23,14 +23,17 @@ export type Comparison = {
   to: string;
 };
 
-/** `columns`: the key's as exports write them. Throws SCHEMA_CHANGED. */
+/** A local Parquet file of keys; `columns`: the key's as exports write them. */
+export type MissingKeys = { path: string; rows: bigint; columns: FileColumn[] };
+
+/** Throws SCHEMA_CHANGED. */
 export async function findMissing(
   connection: DuckConnection,
   { snapshot, source, staged, equality, to }: Comparison,
   signal: AbortSignal,
-): Promise<{ rows: bigint; columns: FileColumn[] }> {
+): Promise<MissingKeys> {
   const columns = await columnsOf(connection, [source], signal);
-  if (staged.length === 0) return { rows: 0n, columns };
+  if (staged.length === 0) return { path: to, rows: 0n, columns };
   // A column that was widened since, or one without a zone, which the staged table has in UTC.
   const merged = batchColumns(snapshot, columns, null).columns;
   const types = columns.map(({ name }) => duckTypeOf(merged.find((each) => isSameName(each.name, name))!.type));
@@ -41,7 +44,7 @@ export async function findMissing(
   const groups = columns.map((_, i) => value(`s.k${i}`, i));
   const select = `SELECT ${keys.join(', ')} FROM read_parquet(${texts(staged)}) s
     ANTI JOIN read_parquet(${text(source)}) k ON ${same.join(' AND ')} GROUP BY ${groups.join(', ')}`;
-  return { rows: await copyKeys(connection, select, to, signal), columns };
+  return { path: to, rows: await copyKeys(connection, select, to, signal), columns };
 }
 
 const MOST_SAMPLES = 10;
@@ -49,8 +52,7 @@ const MOST_SAMPLES = 10;
 /** Some of the keys, for people: `a=1, b=2`. */
 export async function sampleOf(
   connection: DuckConnection,
-  path: string,
-  columns: FileColumn[],
+  { path, columns }: MissingKeys,
   signal: AbortSignal,
 ): Promise<string[]> {
   const texts = columns.map(({ name }, i) => `${ident(name)}::VARCHAR AS k${i}`).join(', ');

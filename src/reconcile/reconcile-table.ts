@@ -7,24 +7,22 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isSameName } from '../compact/columns.ts';
-import type { Snapshot } from '../compact/delta/actions.ts';
-import { readSnapshot } from '../compact/delta/read-log.ts';
 import { withMoreMemory } from '../compact/more-memory.ts';
-import { keyOf, throughRun } from '../compact/staging.ts';
+import type { CompactDeps } from '../compact/work.ts';
 import type { PlannedRun } from '../export/raw-writer.ts';
 import { recover } from '../export/recover.ts';
 import type { TableWork } from '../export/work.ts';
 import { TidemarkError } from '../model/error.ts';
 import type { Mark } from '../model/mark.ts';
-import { keyOf as keyColumnsOf, type WrittenColumn } from '../model/run.ts';
+import { keyOf as keyColumnsOf } from '../model/run.ts';
 import { displayName, type TableName, type TableSettings } from '../model/table.ts';
 import { describeTables } from '../postgres/describe.ts';
 import type { Acquired } from '../state/leases.ts';
 import { isMany } from './judge.ts';
-import { findMissing, sampleOf } from './missing-keys.ts';
+import { type Comparison, findMissing, type MissingKeys, sampleOf } from './missing-keys.ts';
 import { readSourceKeys } from './source-keys.ts';
 import { readStagedKeys } from './staged-keys.ts';
+import { openStaged, type StagedTable } from './staged-table.ts';
 import type { ReconcileDeps, Reconciled, ReconcileRequest } from './work.ts';
 import { writeDeletes } from './write-deletes.ts';
 
@@ -53,81 +51,60 @@ export async function reconcileTable(
   deps: ReconcileDeps,
   request: ReconcileRequest,
   settings: TableSettings,
-  found: Acquired,
+  acquired: Acquired,
   onPlanned: (planned: PlannedRun) => void,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const { lease } = found;
-  const table = displayName(settings.name);
-  const { mark, columns, unfinished } = await recover(deps.export, found, signal);
+  const { lease } = acquired;
+  const { name } = settings;
+  const { step } = deps.export;
+  const { mark, columns, unfinished } = await recover(deps.export, acquired, signal);
   if (unfinished)
-    return skipped(`its export in chunks is not finished: tidemark export --table ${table} goes on with it`);
-  if (mark === null || columns === null) return skipped(notExported(settings.name));
-  const root = `staged/${settings.folder}`;
-  const snapshot = await readSnapshot(deps.compact.table(root), signal);
-  const through = throughRun(snapshot, deps.compact.state.id);
-  if (snapshot === null || through === 0n)
     return skipped(
-      `${snapshot === null ? 'there is no staged table' : 'the staged table is of another state store'}: tidemark compact --table ${table} comes first`,
+      `its export in chunks is not finished: tidemark export --table ${displayName(name)} goes on with it`,
     );
-  const key = stagedKey(settings.name, snapshot, columns);
-  const waiting = (await deps.compact.state.stagedOf([settings.folder], signal)).get(settings.folder)?.waiting;
-  await deps.export.step('staged-read');
+  if (mark === null || columns === null) return skipped(notExported(name));
+  const staged = await openStaged(deps.compact, settings, columns, signal);
+  if (typeof staged === 'string') return skipped(staged);
+  await step('staged-read');
   await using folder = await workFolder(deps);
   const source = join(folder.path, 'source.parquet');
   const work = await workOf(deps, request, settings, { lease, mark, columns }, signal);
   const read = await readSourceKeys(deps.export, work, { spool: deps.compact.spool, path: source }, signal);
-  await deps.export.step('keys-read');
-  const to = join(folder.path, 'missing.parquet');
-  const connections = await deps.compact.connect();
-  const compare = async () => {
-    const staged = await readStagedKeys(
-      { ...deps.compact, connections },
-      { root, snapshot, key, folder: folder.path },
-      (rows) => request.onProgress?.(settings.name, 'staged', rows, null),
-      signal,
-    );
-    const equality = keyColumnsOf(columns).map((each) => each.equality);
-    const missing = await findMissing(connections[0], { snapshot, source, staged: staged.paths, equality, to }, signal);
-    return { staged, missing };
-  };
-  const { staged, missing } = await withMoreMemory(compare, deps.compact.moreMemory);
-  await deps.export.step('compared');
-  const outcome: Outcome = {
-    ...NOTHING,
-    keys: read.rows,
-    stagedKeys: staged.rows,
-    deleted: missing.rows,
-    waitingRuns: waiting?.runs ?? 0n,
-  };
-  if (missing.rows === 0n) return outcome;
-  if (request.dryRun)
-    return { ...outcome, state: 'found', sample: await sampleOf(connections[0], to, missing.columns, signal) };
-  if (!request.acceptDeletes && isMany(missing.rows, staged.rows))
-    throw tooMany(settings.name, missing.rows, staged.rows);
-  const keys = { path: to, rows: missing.rows, columns: missing.columns };
-  const run = await writeDeletes(
-    deps.export,
-    connections[0],
-    { settings, lease, mark, columns, keys, at: read.at, onPlanned },
-    signal,
-  );
+  await step('keys-read');
+  const equality = keyColumnsOf(columns).map((each) => each.equality);
+  const onRows = (rows: bigint) => request.onProgress?.(name, 'staged', rows, null);
+  const compare = () => compareKeys(deps.compact, staged, { folder: folder.path, source, equality }, onRows, signal);
+  const { stagedKeys, missing } = await withMoreMemory(compare, deps.compact.moreMemory);
+  await step('compared');
+  const { rows: deleted } = missing;
+  const outcome = { ...NOTHING, keys: read.rows, stagedKeys, deleted, waitingRuns: staged.waitingRuns };
+  if (deleted === 0n) return outcome;
+  const [connection] = await deps.compact.connect();
+  if (request.dryRun) return { ...outcome, state: 'found', sample: await sampleOf(connection, missing, signal) };
+  if (!request.acceptDeletes && isMany(deleted, stagedKeys)) throw tooMany(name, deleted, stagedKeys);
+  const deletes = { settings, lease, mark, columns, keys: missing, at: read.at, onPlanned };
+  const run = await writeDeletes(deps.export, connection, deletes, signal);
   return { ...outcome, state: 'committed', run };
+}
+
+/** The staged keys that are not in the file `source`, as a file in the folder. */
+async function compareKeys(
+  deps: CompactDeps,
+  { root, snapshot, key }: StagedTable,
+  { folder, source, equality }: Pick<Comparison, 'source' | 'equality'> & { folder: string },
+  onRows: (rows: bigint) => void,
+  signal: AbortSignal,
+): Promise<{ stagedKeys: bigint; missing: MissingKeys }> {
+  const connections = await deps.connect();
+  const staged = await readStagedKeys({ ...deps, connections }, { root, snapshot, key, folder }, onRows, signal);
+  const to = join(folder, 'missing.parquet');
+  const missing = await findMissing(connections[0], { snapshot, source, staged: staged.paths, equality, to }, signal);
+  return { stagedKeys: staged.rows, missing };
 }
 
 export function notExported(name: TableName): string {
   return `nothing of it was exported yet: tidemark export --table ${displayName(name)} comes first`;
-}
-
-/** The key's columns as the staged table names them. Throws STAGED_KEY where it has another key. */
-function stagedKey(name: TableName, snapshot: Snapshot, columns: WrittenColumn[]): string[] {
-  const key = keyOf(snapshot) ?? [];
-  const now = keyColumnsOf(columns).map((column) => column.name);
-  if (key.length === now.length && key.every((each, i) => isSameName(each, now[i]))) return key;
-  throw new TidemarkError('STAGED_KEY', `the key was (${key.join(', ')}) and is (${now.join(', ')}) now`, {
-    table: displayName(name),
-    hint: `tidemark export --full --table ${displayName(name)}, then compact`,
-  });
 }
 
 async function workOf(

@@ -5,7 +5,6 @@
 
 import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
-import type { FileColumn } from '../compact/read-files.ts';
 import type { DuckConnection } from '../duckdb/duck.ts';
 import { ident, text } from '../duckdb/literal.ts';
 import { loadDateOf } from '../export/open-writer.ts';
@@ -18,6 +17,7 @@ import type { Mark, Micros } from '../model/mark.ts';
 import { type PreparedFile, rawKey, type WrittenColumn } from '../model/run.ts';
 import { displayName, type TableSettings } from '../model/table.ts';
 import type { Lease } from '../state/leases.ts';
+import type { MissingKeys } from './missing-keys.ts';
 
 export type Deletes = {
   settings: TableSettings;
@@ -25,8 +25,7 @@ export type Deletes = {
   mark: Mark;
   /** As the last export wrote them. */
   columns: WrittenColumn[];
-  /** A local Parquet file of the keys, and what they are. */
-  keys: { path: string; rows: bigint; columns: FileColumn[] };
+  keys: MissingKeys;
   /** The snapshot's clock. */
   at: Micros;
   onPlanned: (planned: PlannedRun) => void;

@@ -18,7 +18,7 @@ import type { ReconcileOrder } from './run-reconcile.ts';
 
 const CHILD = fileURLToPath(new URL('./run-reconcile.ts', import.meta.url));
 
-type Scene = Omit<ReconcileScene, typeof Symbol.asyncDispose> & { place: TestLake };
+type Scene = Omit<ReconcileScene, 'numbers' | typeof Symbol.asyncDispose> & { place: TestLake };
 
 const stack = new AsyncDisposableStack();
 let server: S3Server;

@@ -3,7 +3,6 @@
 import { stat } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { commit } from '../../src/compact/delta/commit.ts';
-import type { TableSettings } from '../../src/model/table.ts';
 import { createReconcileScene, type ReconcileScene } from '../support/reconciler.ts';
 import { never } from '../support/state.ts';
 
@@ -12,18 +11,6 @@ beforeAll(async () => {
   scene = await createReconcileScene();
 });
 afterAll(() => scene[Symbol.asyncDispose]());
-
-let tables = 0;
-/** A table of rows 1, 2, 3 …, staged. */
-async function stagedTable(settings: Partial<TableSettings> = {}, rows = 5): Promise<string> {
-  const table = `t${++tables}`;
-  await scene.db.query(
-    `create table ${table} (id int primary key, name text, updated_at timestamptz not null default now())`,
-  );
-  await insert(table, 1, rows);
-  await scene.stage(table, settings);
-  return table;
-}
 
 const insert = (table: string, from: number, to: number) =>
   scene.db.query(`insert into ${table} (id, name) select i, 'row ' || i from generate_series(${from}, ${to}) i`);
@@ -39,8 +26,8 @@ const standing = async (table: string) => {
 };
 
 const runsOf = (table: string) =>
-  scene.db.query<{ kind: string; state: string; error: { code: string } | null }>(
-    `select kind, state, error from tidemark.run where table_id = (select id from tidemark.source_table where folder = $1) order by run`,
+  scene.db.query<{ kind: string; state: string }>(
+    `select kind, state from tidemark.run where table_id = (select id from tidemark.source_table where folder = $1) order by run`,
     [table],
   );
 
@@ -48,7 +35,7 @@ describe.for(['rewrite', 'vectors'] as const)('with merge: %s', (merge) => {
   const settings = { merge };
 
   test('deleted rows leave the staged table with the next compaction', async () => {
-    const table = await stagedTable(settings);
+    const table = await scene.numbers(settings);
     await remove(table, 'id in (2, 4)');
     const result = await scene.reconcile(table, { settings });
     expect(result).toMatchObject({ state: 'committed', keys: 3n, stagedKeys: 5n, deleted: 2n, waitingRuns: 0n });
@@ -60,7 +47,7 @@ describe.for(['rewrite', 'vectors'] as const)('with merge: %s', (merge) => {
   });
 
   test('again, when some rows of a file are deleted by then, and changed', async () => {
-    const table = await stagedTable(settings, 40);
+    const table = await scene.numbers(settings, 40);
     await scene.db.query(`update ${table} set name = 'new', updated_at = now() where id % 10 = 0`);
     await remove(table, 'id = 7');
     await scene.stage(table, settings);
@@ -72,7 +59,7 @@ describe.for(['rewrite', 'vectors'] as const)('with merge: %s', (merge) => {
 });
 
 test('a deleted row is one of op d with its key alone, and the run is one of the table’s history', async () => {
-  const table = await stagedTable();
+  const table = await scene.numbers();
   await remove(table, 'id = 3');
   const { run } = await scene.reconcile(table);
   const [row, ...more] = (await scene.exporter.rows(table)).filter(({ _tidemark_op }) => _tidemark_op === 'd');
@@ -85,7 +72,7 @@ test('a deleted row is one of op d with its key alone, and the run is one of the
 });
 
 test('what the next export starts from, and when the last one was, stay as they are', async () => {
-  const table = await stagedTable();
+  const table = await scene.numbers();
   await remove(table, 'id = 3');
   const before = await standing(table);
   await scene.reconcile(table);
@@ -95,7 +82,7 @@ test('what the next export starts from, and when the last one was, stay as they 
 });
 
 test('nothing deleted: no run, no file, and it is noted when', async () => {
-  const table = await stagedTable();
+  const table = await scene.numbers();
   expect(await scene.reconcile(table)).toMatchObject({ state: 'nothing', run: null, keys: 5n, stagedKeys: 5n });
   expect(await runsOf(table)).toHaveLength(1);
   const noted = await scene.exporter.state.lastWork('reconcile', new AbortController().signal);
@@ -103,7 +90,7 @@ test('nothing deleted: no run, no file, and it is noted when', async () => {
 });
 
 test('a dry run shows keys, and writes nothing', async () => {
-  const table = await stagedTable();
+  const table = await scene.numbers();
   await remove(table, 'id in (2, 4)');
   const files = await scene.exporter.rows(table);
   expect(await scene.reconcile(table, { dryRun: true })).toMatchObject({
@@ -118,7 +105,7 @@ test('a dry run shows keys, and writes nothing', async () => {
 
 describe('rows that come and go meanwhile', () => {
   test('a row that comes again before the snapshot is not deleted', async () => {
-    const table = await stagedTable();
+    const table = await scene.numbers();
     await remove(table, 'id in (2, 4)');
     const step = async (name: string) => {
       if (name === 'staged-read') await insert(table, 2, 2);
@@ -131,7 +118,7 @@ describe('rows that come and go meanwhile', () => {
   test.for(['compacted in between', 'compacted together'])(
     'a row that comes again after it beats the delete: %s',
     async (when) => {
-      const table = await stagedTable();
+      const table = await scene.numbers();
       await remove(table, 'id in (2, 4)');
       const step = async (name: string) => {
         if (name === 'keys-read') await insert(table, 2, 2);
@@ -144,7 +131,7 @@ describe('rows that come and go meanwhile', () => {
   );
 
   test('a row that is updated and then deleted goes, although the update waits for a compaction', async () => {
-    const table = await stagedTable();
+    const table = await scene.numbers();
     await scene.db.query(`update ${table} set name = 'new', updated_at = now() where id = 2`);
     await insert(table, 6, 6);
     await scene.exporter.run(table);
@@ -157,7 +144,7 @@ describe('rows that come and go meanwhile', () => {
   });
 
   test('the table cannot be exported between its snapshot and its commit', async () => {
-    const table = await stagedTable();
+    const table = await scene.numbers();
     await remove(table, 'id = 2');
     const refused: unknown[] = [];
     const step = async (name: string) => {
@@ -179,7 +166,7 @@ describe('rows that come and go meanwhile', () => {
   });
 
   test('a table that is being exported is held', async () => {
-    const table = await stagedTable();
+    const table = await scene.numbers();
     await insert(table, 6, 6);
     let held: unknown;
     const step = async (name: string) => {
@@ -192,7 +179,7 @@ describe('rows that come and go meanwhile', () => {
 
 describe('what else takes rows away', () => {
   test('a changed key is a row that is gone, and a new one', async () => {
-    const table = await stagedTable();
+    const table = await scene.numbers();
     await scene.db.query(`update ${table} set id = id + 100, updated_at = now() where id > 3`);
     await scene.stage(table);
     expect(await scene.settle(table)).toMatchObject({ deleted: 2n });
@@ -200,7 +187,7 @@ describe('what else takes rows away', () => {
   });
 
   test('TRUNCATE of a small table', async () => {
-    const table = await stagedTable();
+    const table = await scene.numbers();
     await scene.db.query(`truncate ${table}`);
     expect(await scene.settle(table)).toMatchObject({ keys: 0n, deleted: 5n });
     expect(await scene.staged(table)).toEqual([]);
@@ -210,7 +197,7 @@ describe('what else takes rows away', () => {
   });
 
   test('partitions that are dropped or detached', async () => {
-    const table = `t${++tables}`;
+    const table = 'parted';
     await scene.db.query(`create table ${table} (id int, day int, primary key (id, day)) partition by list (day)`);
     for (const day of [1, 2, 3])
       await scene.db.query(`create table ${table}_${day} partition of ${table} for values in (${day})`);
@@ -223,7 +210,7 @@ describe('what else takes rows away', () => {
 
   test('rows that no longer match `where:`; those before `start:` stay', async () => {
     const settings = { where: 'name is not null', start: '2000-01-01' };
-    const table = await stagedTable(settings);
+    const table = await scene.numbers(settings);
     await scene.db.query(`update ${table} set name = null where id = 2`);
     await scene.db.query(`update ${table} set updated_at = '1999-01-01' where id = 3`);
     expect(await scene.settle(table, { settings })).toMatchObject({ deleted: 1n, keys: 4n });
@@ -231,44 +218,8 @@ describe('what else takes rows away', () => {
   });
 });
 
-describe('where most rows are gone', () => {
-  const refused = { state: 'failed', run: null, error: { code: 'RECONCILE_MANY' } };
-
-  test('it is refused, unless it is said to be right', async () => {
-    const table = await stagedTable({}, 2_001);
-    await remove(table, 'id <= 1001');
-    const result = await scene.tryReconcile(table);
-    expect(result).toMatchObject(refused);
-    expect(result.error!.message).toBe('1001 of 2001 rows are not in the source any more');
-    expect(result.error!.hint).toContain(`reconcile --table public.${table} --accept-deletes`);
-    expect(await scene.settle(table, { acceptDeletes: true })).toMatchObject({ deleted: 1001n });
-    expect(await scene.staged(table)).toHaveLength(1_000);
-  });
-
-  test('half of them, or a thousand, are not too many', async () => {
-    const half = await stagedTable({}, 2_002);
-    await remove(half, 'id <= 1001');
-    expect(await scene.reconcile(half)).toMatchObject({ state: 'committed', deleted: 1001n });
-    const thousand = await stagedTable({}, 1_000);
-    await remove(thousand, 'true');
-    expect(await scene.reconcile(thousand)).toMatchObject({ state: 'committed', deleted: 1000n });
-  });
-
-  test('the failure is among the table’s runs, and is none of its exports', async () => {
-    const table = await stagedTable({}, 1_001);
-    await remove(table, 'true');
-    expect(await scene.tryReconcile(table)).toMatchObject(refused);
-    expect((await runsOf(table)).at(-1)).toMatchObject({
-      kind: 'reconcile',
-      state: 'failed',
-      error: { code: 'RECONCILE_MANY' },
-    });
-    expect(await standing(table)).toMatchObject({ failed_run: null });
-  });
-});
-
 test('what another writer left in the staged table makes no delete that would stop every compaction', async () => {
-  const table = await stagedTable();
+  const table = await scene.numbers();
   const { compactor } = scene;
   const delta = compactor.deps.table(`staged/${table}`);
   const [connection] = await compactor.deps.connect();
@@ -284,54 +235,4 @@ test('what another writer left in the staged table makes no delete that would st
   expect(await scene.reconcile(table)).toMatchObject({ state: 'committed', deleted: 1n, stagedKeys: 7n });
   const gone = (await scene.exporter.rows(table)).filter(({ _tidemark_op }) => _tidemark_op === 'd');
   expect(gone).toMatchObject([{ id: '7' }]);
-});
-
-describe('tables that are left out', () => {
-  const skips = async (table: string, reason: RegExp, settings?: Partial<TableSettings>) =>
-    expect(await scene.reconcile(table, { settings })).toMatchObject({
-      state: 'skipped',
-      reason: expect.stringMatching(reason),
-    });
-
-  test('one without a key', async () => {
-    await scene.db.query('create table keyless (x int)');
-    await skips('keyless', /no key/, { key: 'none' });
-  });
-
-  test('one that was never exported; nothing of it is written down', async () => {
-    await scene.db.query('create table never_exported (id int primary key)');
-    await skips('never_exported', /export --table public.never_exported/);
-    expect(await standing('never_exported')).toBeUndefined();
-  });
-
-  test('one without a staged table', async () => {
-    await scene.db.query('create table unstaged (id int primary key); insert into unstaged values (1)');
-    await scene.exporter.run('unstaged');
-    await skips('unstaged', /no staged table.*compact --table public.unstaged/);
-  });
-
-  test('one whose first export in chunks is not finished', async () => {
-    await scene.db.query(`create table chunked (id int primary key, pad text); alter table chunked alter pad set storage plain;
-      insert into chunked select i, repeat('x', 1400) from generate_series(1, 40) i`);
-    const settings = { chunkBytes: 26_000 };
-    const step = async (name: string) => {
-      if (name === 'chunk-noted') throw new Error('stopped here');
-    };
-    await scene.stage('chunked');
-    await expect(scene.exporter.run('chunked', { settings, full: true, step })).rejects.toThrow('stopped here');
-    await skips('chunked', /chunks/, settings);
-    await scene.stage('chunked', settings);
-    expect(await scene.reconcile('chunked', { settings })).toMatchObject({ state: 'nothing', keys: 40n });
-  });
-
-  test('one whose key is another by now fails', async () => {
-    const table = await stagedTable();
-    await scene.db.query(`alter table ${table} add other int; update ${table} set other = id, updated_at = now()`);
-    const settings = { key: ['other'] };
-    await scene.exporter.run(table, { settings });
-    expect(await scene.tryReconcile(table, { settings })).toMatchObject({
-      state: 'failed',
-      error: { code: 'STAGED_KEY' },
-    });
-  });
 });

@@ -24,6 +24,8 @@ export type ReconcileScene = AsyncDisposable & {
   tryReconcile(table: string, options?: ReconcileOptions): Promise<Reconciled>;
   /** The result; throws the error of one that failed. */
   reconcile(table: string, options?: ReconcileOptions): Promise<Reconciled>;
+  /** A table of the ids 1, 2, 3 …, staged. */
+  numbers(settings?: Partial<TableSettings>, rows?: number): Promise<string>;
   /** What is new, to the staged table. */
   stage(table: string, settings?: Partial<TableSettings>): Promise<TableOutcome>;
   compact(table: string, settings?: Partial<TableSettings>): Promise<void>;
@@ -38,13 +40,24 @@ export async function createReconcileScene(options: CompactorOptions & { lake?: 
   const db = stack.use(await createDatabase());
   const exporter = stack.use(await createExporter(db.url, { lake: options.lake }));
   const compactor = stack.use(await createCompactor(exporter, options));
-  return { db, ...reconcilerOf(exporter, compactor), [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  const scene = reconcilerOf(exporter, compactor);
+  let tables = 0;
+  const numbers: ReconcileScene['numbers'] = async (settings = {}, rows = 5) => {
+    const table = `numbers${++tables}`;
+    await db.query(
+      `create table ${table} (id int primary key, name text, updated_at timestamptz not null default now())`,
+    );
+    await db.query(`insert into ${table} (id, name) select i, 'row ' || i from generate_series(1, ${rows}) i`);
+    await scene.stage(table, settings);
+    return table;
+  };
+  return { db, ...scene, numbers, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
 export function reconcilerOf(
   exporter: Exporter,
   compactor: Compactor,
-): Omit<ReconcileScene, 'db' | typeof Symbol.asyncDispose> {
+): Omit<ReconcileScene, 'db' | 'numbers' | typeof Symbol.asyncDispose> {
   const tryReconcile: ReconcileScene['tryReconcile'] = async (table, given = {}) => {
     const {
       settings,
