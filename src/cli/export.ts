@@ -48,7 +48,8 @@ export async function runExport(options: ExportOptions, context: CommandContext)
     tables,
     full: options.full ?? false,
     range: range ?? undefined,
-    readers: readersOf(config),
+    // While the run of one table is committed, no connection to the source is needed for it: another one is read meanwhile.
+    readers: readersOf(config) + 1,
     holder: holderOf(),
     leaseMs: config.defaults.leaseMs,
   };

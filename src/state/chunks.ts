@@ -50,13 +50,14 @@ export async function forgetChunks(tx: StateTx, lease: Lease, run: bigint, chunk
 
 /** For a run that is no longer planned: its manifest has the files now. */
 export async function closeChunks(tx: StateTx, run: bigint): Promise<void> {
-  await tx.db.deleteFrom('run_chunk').where('run', '=', String(run)).execute();
-  await tx.db
+  const closed = await tx.db
     .updateTable('run')
     .set({ chunk_plan: null })
     .where('run', '=', String(run))
     .where('chunk_plan', 'is not', null)
-    .execute();
+    .returning('run')
+    .executeTakeFirst();
+  if (closed) await tx.db.deleteFrom('run_chunk').where('run', '=', String(run)).execute();
 }
 
 /** Whether one of the uploads is a noted chunk's or the manifest's, once every step that is under way has ended. */
