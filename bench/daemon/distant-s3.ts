@@ -7,6 +7,7 @@ export type DistantS3 = AsyncDisposable & {
   /** `lake:` and `s3:` of a configuration. */
   lake: string;
   env: Record<string, string>;
+  endpoint: string;
   /** Where the server has the lake's files. */
   folder: string;
   /** How many it was asked so far. */
@@ -45,6 +46,7 @@ export async function startDistantS3(delayMs: number): Promise<DistantS3 | null>
   return {
     lake: `lake: s3://${server.bucketName}/bench
 s3: { endpoint: "${endpoint}", region: us-east-1, force_path_style: true }`,
+    endpoint,
     env: { ...VERSITYGW_KEYS, AWS_EC2_METADATA_DISABLED: 'true' },
     folder: `${server.folder}/bench`,
     requests: () => requests,

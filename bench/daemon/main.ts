@@ -13,6 +13,7 @@ import { simulatedDay } from './day.ts';
 import { startDistantS3 } from './distant-s3.ts';
 import { freshness } from './freshness.ts';
 import { idleDaemon } from './idle.ts';
+import { keptOrNot } from './kept.ts';
 
 const { values } = parseArgs({
   options: {
@@ -50,6 +51,7 @@ if (wanted('fresh')) {
 if (wanted('fresh-s3')) {
   await using s3 = await startDistantS3(20);
   if (s3) {
+    sections.push(await on((url) => keptOrNot(url, s3, values.short ? 10 : 40)));
     const [section, found] = await on((url) => freshness(root, url, Math.min(seconds, 120), s3));
     sections.push(section);
     target(
