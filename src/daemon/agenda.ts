@@ -143,6 +143,17 @@ export class Agenda {
     return 'queued';
   }
 
+  /** What fails is tried again now: what was wrong with it may be mended. Returns what that is. */
+  retryAll(now: number): Work[] {
+    const failing = [...this.#items.values()].filter((item) => item.failing !== null);
+    for (const item of failing) {
+      // What is under way began before that: it is done again.
+      if (item.startedAt !== null) item.asked ??= { replay: false };
+      else item.failing!.retryAt = Math.min(item.failing!.retryAt, now);
+    }
+    return failing.map(({ kind, name }) => ({ kind, name }));
+  }
+
   /** It was done elsewhere at `at`: a failure before that is over. Returns whether there was one. */
   doneElsewhere(work: Work, at: number): boolean {
     const item = this.#items.get(keyOf(work));

@@ -58,6 +58,7 @@ export class Daemon {
   readonly #stop = new AbortController();
   #config: Config;
   #again = Promise.withResolvers<void>();
+  #isNew = false;
 
   constructor(deps: DaemonDeps) {
     this.#deps = deps;
@@ -122,6 +123,7 @@ export class Daemon {
       return;
     }
     log.info('configuration reloaded');
+    this.#isNew = true;
     this.#again.resolve();
   }
 
@@ -130,6 +132,8 @@ export class Daemon {
     const { clock, log } = this.#deps;
     while (!signal.aborted) {
       this.#again = Promise.withResolvers();
+      const isNew = this.#isNew;
+      this.#isNew = false;
       for (const plan of ['planLoads', 'planTables'] as const) {
         try {
           await this.#works[plan](signal);
@@ -140,6 +144,8 @@ export class Daemon {
         }
         this.#loop.wake();
       }
+      // Whoever mends the configuration of a table that fails does not want to wait for an hour.
+      if (isNew) this.#loop.retryAll();
       await this.#observe(signal);
       const over = new AbortController();
       const stop = () => this.#again.resolve();

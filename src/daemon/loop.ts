@@ -55,6 +55,12 @@ export class Loop {
     return asked;
   }
 
+  /** What fails is tried again at once. */
+  retryAll(): void {
+    for (const work of this.#deps.agenda.retryAll(this.#deps.clock.now())) this.show(work);
+    this.wake();
+  }
+
   /** Until the signal; then until everything that it began has ended. */
   async run(signal: AbortSignal): Promise<void> {
     const onAbort = () => this.wake();

@@ -121,6 +121,21 @@ describe('failures', () => {
     expect(agenda.view(table('a'))).toEqual({ running: false, nextAt: 103 * MINUTE, failing: null });
   });
 
+  test('all are tried at once when they may have been mended, and wait on as before if they were not', () => {
+    const agenda = agendaOf('a', 'b', 'c');
+    for (let i = 0; i < 5; i++) work(agenda, 'a', failed, 101 * MINUTE);
+    work(agenda, 'b', failed, 101 * MINUTE);
+    work(agenda, 'c', { state: 'done' }, 101 * MINUTE);
+    agenda.start(table('b'), 101 * MINUTE + 90);
+    expect(agenda.retryAll(101 * MINUTE + 100)).toEqual([table('a'), table('b')]);
+    expect(names(agenda, 101 * MINUTE + 100)).toEqual(['a']);
+    // It began before.
+    agenda.end(table('b'), failed, 101 * MINUTE + 110);
+    expect(names(agenda, 101 * MINUTE + 110)).toEqual(['b', 'a']);
+    work(agenda, 'a', failed, 101 * MINUTE + 100, 101 * MINUTE + 100);
+    expect(agenda.view(table('a'))).toMatchObject({ nextAt: 161 * MINUTE + 100, failing: { times: 6, slow: true } });
+  });
+
   test('whoever asks does not wait', () => {
     const agenda = agendaOf('a');
     for (let i = 0; i < 5; i++) work(agenda, 'a', failed, 101 * MINUTE);
