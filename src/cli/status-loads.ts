@@ -32,7 +32,7 @@ async function ofOne(load: LoadSettings, env: Env, signal: AbortSignal): Promise
 }
 
 /** Pure. */
-export function standingProblems(load: string, { dead, firstDead, failure }: LoadStanding): Problem[] {
+function standingProblems(load: string, { dead, firstDead, failure }: LoadStanding): Problem[] {
   const about = { table: null, load };
   const found: Problem[] = [];
   if (failure !== null) {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Outcome } from '../../../src/daemon/agenda.ts';
+import { type ExportLaneDeps, exportLane } from '../../../src/daemon/export-lane.ts';
 import type { Figures } from '../../../src/daemon/lane.ts';
 import { type ReconcileLaneDeps, reconcileLane } from '../../../src/daemon/reconcile-lane.ts';
 import { TidemarkError } from '../../../src/model/error.ts';
@@ -127,6 +128,13 @@ describe('the lease', () => {
   test('none is begun while an export of the table is under way here', async () => {
     const { lane } = await run([NOTHING], { isExporting: (of) => of === 'public.invoice' });
     const due = (of: string) => ({ kind: 'reconcile', name: of, firedAt: 5, replay: false }) as const;
+    expect([lane.takes!(due('public.invoice')), lane.takes!(due('public.other'))]).toEqual([false, true]);
+  });
+
+  test('no export of the table is begun while it is reconciled here', () => {
+    const some: Partial<ExportLaneDeps> = { isTaken: (of) => of === 'public.invoice' };
+    const lane = exportLane(some as ExportLaneDeps);
+    const due = (of: string) => ({ kind: 'export', name: of, firedAt: 5, replay: false }) as const;
     expect([lane.takes!(due('public.invoice')), lane.takes!(due('public.other'))]).toEqual([false, true]);
   });
 });
