@@ -26,6 +26,7 @@ test('help lists the commands that there are, and nothing else', async () => {
       'migrate',
       'export',
       'compact',
+      'reconcile',
       'history',
       'vacuum',
       'load',
