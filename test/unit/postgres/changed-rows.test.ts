@@ -102,6 +102,18 @@ describe('partitions apart', () => {
     );
   });
 
+  test('leaves that are named alone: each by its rule, and no others; of none, no row', () => {
+    const only = [
+      { ...leaf, rule: 'changed' },
+      { ...leaf, oid: 34, name: { ...table, table: 'p_4' } },
+    ] as const;
+    expect(branches(undefined, { only: [...only] })).toEqual([
+      'only "public"."p_4" as "t"',
+      `only "public"."p_3" as "t" where ${FLOOR} and ${ID} >= 4999999990`,
+    ]);
+    expect(branches(undefined, { only: [] })[0]).toContain('where false');
+  });
+
   test('too many for a branch each share one', () => {
     const many = Array.from({ length: 51 }, (_, i) => ({ ...leaf, oid: 100 + i }));
     expect(branches(many)).toHaveLength(2);
