@@ -55,7 +55,7 @@ export async function archiveTable(deps: ArchiveDeps, order: ArchiveOrder, signa
   const { state, log } = deps;
   const { name, folder, holder, leaseMs, retentionMs } = order;
   const { least, keep } = { ...LIMITS, ...order.limits };
-  const waiting = await state.countOldRuns(folder, { olderThanMs: retentionMs, keep }, signal);
+  const waiting = await state.archiving.countOldRuns(folder, { olderThanMs: retentionMs, keep }, signal);
   if (waiting < least) return 0;
   if (order.dryRun) return waiting;
   const [found] = await state.acquire('archive', [{ name, folder }], holder, leaseMs, signal);
@@ -77,13 +77,13 @@ async function archive(deps: ArchiveDeps, order: ArchiveOrder, lease: Lease, sig
   const old = { olderThanMs: order.retentionMs, keep };
   let count = 0;
   for (;;) {
-    const runs = await deps.state.oldRuns(order.folder, old, most, signal);
+    const runs = await deps.state.archiving.oldRuns(order.folder, old, most, signal);
     if (runs.length === 0) break;
     await deps.step('archive-read');
     await land(deps, order, lease, runs, [], signal);
     count += runs.length;
   }
-  const { archives, through } = await deps.state.archives(order.folder, signal);
+  const { archives, through } = await deps.state.archiving.archives(order.folder, signal);
   if (archives.length > many) {
     for (const group of joinable(archives, through, most)) {
       const runs: ArchivedRun[] = [];
@@ -111,7 +111,7 @@ async function land(
     throw new TidemarkError('LAKE_KEY_TAKEN', 'another file has this name', { key, table: displayName(name) });
   }
   await step('archive-landed');
-  await state.noteArchive(
+  await state.archiving.noteArchive(
     lease,
     summaryOf(key, runs),
     replaces.map((each) => each.key),
@@ -143,7 +143,7 @@ async function removeReplaced(
     if (token && BigInt(token) < lease.token && modified.getTime() < now - retentionMs) old.push(key);
   }
   if (old.length === 0) return;
-  const named = new Set((await state.archives(folder, signal)).archives.map(({ key }) => key));
+  const named = new Set((await state.archiving.archives(folder, signal)).archives.map(({ key }) => key));
   await lake.delete(
     old.filter((key) => !named.has(key)),
     signal,

@@ -6,16 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Mark } from '../model/mark.ts';
 import type { ChunkedRun, NotedChunk, Prepared } from '../model/run.ts';
-import {
-  type Archive,
-  type ArchivedRun,
-  archivesAfter,
-  countOldRuns,
-  noteArchive,
-  type OldRuns,
-  oldRuns,
-  throughRun,
-} from './archives.ts';
+import { ArchiveStore } from './archive-store.ts';
 import { anyNoted, closeChunks, forgetChunks, noteChunk, planChunks } from './chunks.ts';
 import {
   type ExportedMinute,
@@ -59,11 +50,14 @@ const RUNS_AT_ONCE = 1_000;
 export class StateStore implements AsyncDisposable {
   /** A uuid; part of every raw key. */
   readonly id: string;
+  /** What has left it: runs in archives. */
+  readonly archiving: ArchiveStore;
   readonly #database: StateDatabase;
 
   constructor(id: string, database: StateDatabase) {
     this.id = id;
     this.#database = database;
+    this.archiving = new ArchiveStore(database);
   }
 
   /**
@@ -232,30 +226,6 @@ export class StateStore implements AsyncDisposable {
   /** Every committed raw file of the runs after `after`, those of at most `most` runs; or archives, as with rawRuns(). */
   async rawFiles(folder: string, after: bigint, most: number, signal: AbortSignal): Promise<FilesPage> {
     return this.#database.transact('read the manifest', (tx) => rawFiles(tx, folder, after, most), signal, READING);
-  }
-
-  /** How many runs of the table may go into an archive: all that were committed so long ago, but for the newest. */
-  async countOldRuns(folder: string, old: OldRuns, signal: AbortSignal): Promise<number> {
-    return this.#database.transact('look for old runs', (tx) => countOldRuns(tx, folder, old), signal);
-  }
-
-  /** The oldest of these, in order, for one archive: `most` counts their files and runs. */
-  async oldRuns(folder: string, old: OldRuns, most: number, signal: AbortSignal): Promise<ArchivedRun[]> {
-    return this.#database.transact('read old runs', (tx) => oldRuns(tx, folder, old, most), signal, READING);
-  }
-
-  /** All archives of the table, in order, and the last run that its staged table holds (0: none). */
-  async archives(folder: string, signal: AbortSignal): Promise<{ archives: Archive[]; through: bigint }> {
-    const read = async (tx: StateTx) => ({
-      archives: await archivesAfter(tx, folder, 0n),
-      through: await throughRun(tx, folder),
-    });
-    return this.#database.transact('list the archives', read, signal, READING);
-  }
-
-  /** Lets an archive in the lake stand for its runs, or for archives that it replaces. Repeatable. Throws LEASE_LOST. */
-  async noteArchive(lease: Lease, archive: Archive, replaces: string[], signal: AbortSignal): Promise<void> {
-    return this.#database.transact('note an archive', (tx) => noteArchive(tx, lease, archive, replaces), signal);
   }
 
   /** Notes what the staged table is now, after its Delta commit or after a look at it. Repeatable. Throws LEASE_LOST. */

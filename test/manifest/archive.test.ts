@@ -170,7 +170,7 @@ describe('in a folder', () => {
     await archive(there, table, { limits: { ...SMALL, archives: 100 } });
     const before = await archiveKeys(place.lake, table);
     expect(before).toHaveLength(10);
-    const known = await state.archives(table, never);
+    const known = await state.archiving.archives(table, never);
     const large = { retentionMs: hour, limits: { ...SMALL, most: 200, archives: 1 } };
     runs.push(...(await aged(2)));
     await archive(there, table, large);
@@ -234,7 +234,7 @@ describe('in a folder', () => {
   test('an archive counts only when it holds exactly what it stands for; noting it twice is noting it once', async () => {
     const table = newTable();
     const runs = await commitRuns(state, table, plain(6));
-    const old = await state.oldRuns(table, { olderThanMs: 0, keep: 1 }, 100, never);
+    const old = await state.archiving.oldRuns(table, { olderThanMs: 0, keep: 1 }, 100, never);
     const { lease } = await take(state, table, 'one', 60_000, 'archive');
     const before = await places(state, table);
     const wrong = [
@@ -244,18 +244,20 @@ describe('in a folder', () => {
     ];
     wrong[0].fromRun = runs[0];
     for (const archive of wrong) {
-      await expect(state.noteArchive(lease, archive, [], never)).rejects.toMatchObject({ code: 'INTERNAL' });
+      await expect(state.archiving.noteArchive(lease, archive, [], never)).rejects.toMatchObject({ code: 'INTERNAL' });
       expect(await places(state, table)).toEqual(before);
     }
     for (let i = 0; i < 2; i++) {
-      await state.noteArchive(lease, summaryOf('a', old), [], never);
+      await state.archiving.noteArchive(lease, summaryOf('a', old), [], never);
       expect(await places(state, table)).toEqual({
         archived: [{ fromRun: runs[0], toRun: runs[4], runs: 5 }],
         live: [runs[5]],
       });
     }
-    await expect(state.noteArchive(lease, summaryOf('b', old), ['a', 'none'], never)).resolves.toBeUndefined();
-    await expect(state.noteArchive(lease, summaryOf('c', old), ['a'], never)).rejects.toMatchObject({
+    await expect(
+      state.archiving.noteArchive(lease, summaryOf('b', old), ['a', 'none'], never),
+    ).resolves.toBeUndefined();
+    await expect(state.archiving.noteArchive(lease, summaryOf('c', old), ['a'], never)).rejects.toMatchObject({
       code: 'INTERNAL',
     });
     await state.release([lease]);

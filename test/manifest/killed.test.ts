@@ -65,7 +65,7 @@ test('at every step, and everywhere that it comes by', async () => {
     ).toBe(runs.length);
     expect((await allFiles(new Manifest({ state, lake }), table)).slice(0, files.length), table).toEqual(files);
     // Of older leases nothing is left that nobody names.
-    const { archives } = await state.archives(table, never);
+    const { archives } = await state.archiving.archives(table, never);
     const keys = new Set(archives.map(({ key }) => key));
     const token = (key: string) => BigInt(/-(\d+)-[0-9a-f]{8}\.jsonl\.zst$/.exec(key)![1]);
     const newest = (await archiveKeys(lake, table)).map(token).reduce((a, b) => (a > b ? a : b));

@@ -91,7 +91,7 @@ export async function answers(sources: { state: StateStore; lake: Lake }, folder
 
 /** Where the table's runs are now. */
 export async function places(state: StateStore, folder: string) {
-  const { archives } = await state.archives(folder, never);
+  const { archives } = await state.archiving.archives(folder, never);
   const live = (await state.tableRuns(folder, 1_000, never)).map(({ run }) => run).reverse();
   return { archived: archives.map(({ fromRun, toRun, runs }) => ({ fromRun, toRun, runs })), live };
 }
