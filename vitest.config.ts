@@ -8,6 +8,8 @@ export default defineConfig({
     // Of a machine with other work: only what hangs takes so long, and it then ends with a message.
     testTimeout: 120_000,
     hookTimeout: 180_000,
+    // Cut short, it would leave its Postgres behind.
+    teardownTimeout: 60_000,
     expect: { poll: { timeout: 30_000, interval: 50 } },
     pool: 'forks',
     // One more than two cores: tests wait for servers and processes about as long as they compute.
