@@ -159,7 +159,7 @@ export class Daemon {
   /** What other daemons exported counts too. */
   async #observe(signal: AbortSignal): Promise<void> {
     try {
-      for (const { name, folder, exportedAt, paused } of await this.#deps.state.lastExports(signal)) {
+      for (const { name, folder, exportedAt, paused } of await this.#deps.state.done.lastExports(signal)) {
         const table = displayName(name);
         if (exportedAt === null || this.#works.table(table)?.folder !== folder) continue;
         if (paused) this.#works.exportedAt.delete(table);
@@ -176,7 +176,7 @@ export class Daemon {
   async #recall(signal: AbortSignal): Promise<void> {
     const { state, board, clock, log } = this.#deps;
     try {
-      board.recall(pastSamples(await state.exportedMinutes(DAY, signal), clock.now()));
+      board.recall(pastSamples(await state.done.exportedMinutes(DAY, signal), clock.now()));
     } catch (error) {
       if (!signal.aborted) log.debug({ err: error }, 'the charts begin anew');
     }

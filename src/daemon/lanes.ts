@@ -95,7 +95,7 @@ export function lanesOf(deps: DaemonDeps, { config, works, sampler, waiting, wai
       // Written down for schedules of hours and days; once a minute is often enough.
       if (clock.now() - (noted.get(name) ?? 0) < MINUTE / 2) return;
       noted.set(name, clock.now());
-      await state.noteWork('load', [name], signal);
+      await state.done.noteWork('load', [name], signal);
     },
   });
   const vacuumed = vacuumLane({
@@ -115,8 +115,9 @@ export function lanesOf(deps: DaemonDeps, { config, works, sampler, waiting, wai
     retentionMs: () => Math.max(config().defaults.retentionMs, 60 * MINUTE),
     clock: () => clock.now(),
     now: () => performance.now(),
-    doneSince: async (name, firedAt, signal) => ((await state.lastWork('vacuum', signal)).get(name) ?? 0) >= firedAt,
-    done: (name, signal) => state.noteWork('vacuum', [name], signal),
+    doneSince: async (name, firedAt, signal) =>
+      ((await state.done.lastWork('vacuum', signal)).get(name) ?? 0) >= firedAt,
+    done: (name, signal) => state.done.noteWork('vacuum', [name], signal),
   });
   const reconciled = reconcileLane({
     reconcile: (table, begun, signal) =>
@@ -136,7 +137,8 @@ export function lanesOf(deps: DaemonDeps, { config, works, sampler, waiting, wai
     wrote: (table, rows) => waits(table, rows, clock.now()),
     holder,
     clock,
-    doneSince: async (name, firedAt, signal) => ((await state.lastWork('reconcile', signal)).get(name) ?? 0) >= firedAt,
+    doneSince: async (name, firedAt, signal) =>
+      ((await state.done.lastWork('reconcile', signal)).get(name) ?? 0) >= firedAt,
   });
   return [exported, ...compacted, loaded, vacuumed, reconciled];
 }

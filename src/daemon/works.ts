@@ -69,7 +69,7 @@ export class Works {
   async planLoads(signal: AbortSignal): Promise<void> {
     const { config, state, clock } = this.#deps;
     const { loads, schedule } = config();
-    const last = loads.length > 0 ? await state.lastWork('load', signal) : new Map<string, number>();
+    const last = loads.length > 0 ? await state.done.lastWork('load', signal) : new Map<string, number>();
     this.#loads = new Map(loads.map((load) => [load.name, load]));
     const planned = loads.map((load) => ({
       name: load.name,
@@ -108,7 +108,7 @@ export class Works {
     const { agenda, state, show } = this.#deps;
     const failing = agenda.works().filter((work) => work.kind === 'reconcile' && agenda.view(work)?.failing);
     if (failing.length === 0) return;
-    const last = await state.lastWork('reconcile', signal);
+    const last = await state.done.lastWork('reconcile', signal);
     for (const work of failing) if (agenda.doneElsewhere(work, last.get(work.name) ?? 0)) show(work);
   }
 
@@ -186,7 +186,7 @@ export class Works {
   async #seeds(added: string[], names: Map<string, TableSettings>, signal: AbortSignal): Promise<Seeds> {
     const { state } = this.#deps;
     const exported = new Set<string>();
-    for (const { name, folder, exportedAt } of await state.lastExports(signal)) {
+    for (const { name, folder, exportedAt } of await state.done.lastExports(signal)) {
       const table = displayName(name);
       if (exportedAt === null || names.get(table)?.folder !== folder) continue;
       exported.add(table);
@@ -208,10 +208,10 @@ export class Works {
         waiting.set(name, { rows: status.waiting.rows, since });
       }
     }
-    const vacuum = await state.lastWork('vacuum', signal);
+    const vacuum = await state.done.lastWork('vacuum', signal);
     // Counted from now on: whoever first starts a daemon does not want all of it looked through at once.
     const never = added.filter((name) => !vacuum.has(name));
-    if (never.length > 0) await state.noteWork('vacuum', never, signal);
+    if (never.length > 0) await state.done.noteWork('vacuum', never, signal);
     return { compact, vacuum, reconcile: await this.#reconciled(added, names, signal), waiting };
   }
 
@@ -224,9 +224,12 @@ export class Works {
     const { state } = this.#deps;
     const wanted = added.filter((name) => this.scheduleOf(names.get(name)!).reconcile !== 'off');
     if (wanted.length === 0) return new Map();
-    const [done, from] = [await state.lastWork('reconcile', signal), await state.lastWork('reconcile_from', signal)];
+    const [done, from] = [
+      await state.done.lastWork('reconcile', signal),
+      await state.done.lastWork('reconcile_from', signal),
+    ];
     const never = wanted.filter((name) => !done.has(name) && !from.has(name));
-    if (never.length > 0) await state.noteWork('reconcile_from', never, signal);
+    if (never.length > 0) await state.done.noteWork('reconcile_from', never, signal);
     return new Map([...from, ...done]);
   }
 }

@@ -58,7 +58,7 @@ async function reconcileOne(
     if (found.state === 'held') return ended({ ...skipped(''), state: 'held', reason: null }, { held: found });
     const outcome = await underLease(deps, request, settings, found, signal);
     if (!request.dryRun && outcome.state !== 'skipped') {
-      await state.noteReconciled(displayName(name), outcome.deleted, signal);
+      await state.done.noteReconciled(displayName(name), outcome.deleted, signal);
     }
     return ended(outcome);
   } catch (error) {

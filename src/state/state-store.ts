@@ -8,16 +8,8 @@ import type { Mark } from '../model/mark.ts';
 import type { ChunkedRun, NotedChunk, Prepared } from '../model/run.ts';
 import { ArchiveStore } from './archive-store.ts';
 import { anyNoted, closeChunks, forgetChunks, noteChunk, planChunks } from './chunks.ts';
-import {
-  type ExportedMinute,
-  exportedMinutes,
-  type LastExport,
-  lastExports,
-  lastWork,
-  type NotedWork,
-  noteWork,
-} from './daemon-work.ts';
 import { READING, type StateDatabase, type StateTx } from './database.ts';
+import { DoneStore } from './done-store.ts';
 import { type Exported, exportedTables } from './exported.ts';
 import { abandonRun, type Failure, insertFailure, noteFailure } from './failures.ts';
 import { type HeldLease, heldLeases, takeAway } from './held-leases.ts';
@@ -52,12 +44,15 @@ export class StateStore implements AsyncDisposable {
   readonly id: string;
   /** What has left it: runs in archives. */
   readonly archiving: ArchiveStore;
+  /** What was done when. */
+  readonly done: DoneStore;
   readonly #database: StateDatabase;
 
   constructor(id: string, database: StateDatabase) {
     this.id = id;
     this.#database = database;
     this.archiving = new ArchiveStore(database);
+    this.done = new DoneStore(database);
   }
 
   /**
@@ -271,35 +266,6 @@ export class StateStore implements AsyncDisposable {
     signal: AbortSignal,
   ): Promise<(HeldLease & { released: boolean })[]> {
     return this.#database.transact('release leases', (tx) => takeAway(tx, folders, kind, force), signal);
-  }
-
-  /** When each table was last exported, for a daemon. */
-  async lastExports(signal: AbortSignal): Promise<LastExport[]> {
-    return this.#database.transact('read when tables were exported', lastExports, signal);
-  }
-
-  /** What was exported in each minute of the last `ms`, for a daemon's charts. */
-  async exportedMinutes(ms: number, signal: AbortSignal): Promise<ExportedMinute[]> {
-    return this.#database.transact('read what was exported', (tx) => exportedMinutes(tx, ms), signal);
-  }
-
-  /** When a daemon last did work of a kind for which nothing else tells, by name: milliseconds since 1970. */
-  async lastWork(kind: NotedWork, signal: AbortSignal): Promise<Map<string, number>> {
-    return this.#database.transact('read what was done', (tx) => lastWork(tx, kind), signal);
-  }
-
-  /** Notes that such work was done just now. */
-  async noteWork(kind: Exclude<NotedWork, 'reconcile'>, names: readonly string[], signal: AbortSignal): Promise<void> {
-    return this.#database.transact('note what was done', (tx) => noteWork(tx, kind, names), signal);
-  }
-
-  /** Notes that a reconciliation of the table was done just now, and how many deleted rows it found. */
-  async noteReconciled(name: string, deleted: bigint, signal: AbortSignal): Promise<void> {
-    return this.#database.transact(
-      'note what was done',
-      (tx) => noteWork(tx, 'reconcile', [name], String(deleted)),
-      signal,
-    );
   }
 
   /** Deletes rows of processes that died long ago, and of work that nobody does any more. */

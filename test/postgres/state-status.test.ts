@@ -35,9 +35,9 @@ test('when it was last reconciled, and how many deleted rows that found', async 
   await using db = await createDatabase();
   await using store = await openAt(db.url);
   await take(store, 'invoice', 'host-1 pid 11');
-  await store.noteReconciled('public.invoice', 3n, never);
+  await store.done.noteReconciled('public.invoice', 3n, never);
   expect((await store.status())[0].reconciled).toEqual({ at: expect.stringMatching(/^\d{4}-.*Z$/), deleted: 3n });
-  await store.noteReconciled('public.invoice', 0n, never);
+  await store.done.noteReconciled('public.invoice', 0n, never);
   expect((await store.status())[0].reconciled).toMatchObject({ deleted: 0n });
   // One that failed is told until one is done.
   const { lease } = await take(store, 'late', 'host-1 pid 11');
@@ -47,11 +47,11 @@ test('when it was last reconciled, and how many deleted rows that found', async 
   });
   const late = async () => (await store.status()).find(({ folder }) => folder === 'late');
   expect(await late()).toMatchObject({ failure: null, reconcileFailure: { run, error: { code: 'RECONCILE_MANY' } } });
-  await store.noteReconciled('public.late', 0n, never);
+  await store.done.noteReconciled('public.late', 0n, never);
   expect(await late()).toMatchObject({ reconcileFailure: null });
   // From then on a schedule counts; nothing was done.
   await take(store, 'other', 'host-1 pid 11');
-  await store.noteWork('reconcile_from', ['public.other'], never);
+  await store.done.noteWork('reconcile_from', ['public.other'], never);
   expect((await store.status()).find(({ folder }) => folder === 'other')?.reconciled).toBe(null);
 });
 

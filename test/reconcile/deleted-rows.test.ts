@@ -85,7 +85,7 @@ test('nothing deleted: no run, no file, and it is noted when', async () => {
   const table = await scene.numbers();
   expect(await scene.reconcile(table)).toMatchObject({ state: 'nothing', run: null, keys: 5n, stagedKeys: 5n });
   expect(await runsOf(table)).toHaveLength(1);
-  const noted = await scene.exporter.state.lastWork('reconcile', new AbortController().signal);
+  const noted = await scene.exporter.state.done.lastWork('reconcile', new AbortController().signal);
   expect(noted.get(`public.${table}`)).toBeGreaterThan(0);
 });
 

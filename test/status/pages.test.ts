@@ -138,7 +138,7 @@ test('a table’s page: its last reconciliation, the next one, and one that fail
   await withInvoice(scene);
   const page = async () => seen((await scene.get('/tables/invoice')).text);
   expect(await page()).toContain('Last reconciliation – Deleted rows found –');
-  await scene.exporter.state.noteReconciled('public.invoice', 3n, never);
+  await scene.exporter.state.done.noteReconciled('public.invoice', 3n, never);
   scene.board.set({ kind: 'reconcile', name: 'public.invoice' }, { nextAt: Date.now() + 7_200_000 });
   await expect.poll(page).toMatch(/Next reconciliation in 2\.0 h .*Last reconciliation \d+ s Deleted rows found 3/);
   const ended = { at: Date.now(), run: null, outcome: 'nothing', rows: 0, lateRows: 0, bytes: 0, seconds: 0 } as const;

@@ -16,6 +16,7 @@ import { describeTarget } from './describe.ts';
 import { Ledger } from './ledger.ts';
 import { migrateLedger } from './ledger-migrate.ts';
 import { type BatchWork, loadBatch } from './load-batch.ts';
+import { lookAtLoad } from './look-at-load.ts';
 import type {
   BatchDrop,
   BatchOutcome,
@@ -27,7 +28,7 @@ import type {
   Waiting,
 } from './outcome.ts';
 import { planColumns } from './plan-columns.ts';
-import { type Look, Pressure } from './pressure.ts';
+import { Pressure } from './pressure.ts';
 import type { PutInto } from './put-rows.ts';
 import { readRejects, replayBatch } from './replay.ts';
 import { KNOCKING, Sessions } from './sessions.ts';
@@ -112,7 +113,7 @@ export class Target implements AsyncDisposable {
     this.#ledger = ledger;
     this.#sessions = sessions;
     this.#into = into;
-    const look = (signal: AbortSignal) => this.#try('look at the load', (client) => lookAt(client), signal);
+    const look = (signal: AbortSignal) => this.#try('look at the load', (client) => lookAtLoad(client), signal);
     this.#pressure = new Pressure(max, settings.budget, look, options.waits ?? (() => {}));
     this.#timer = setInterval(() => {
       this.#beating = this.#beat();
@@ -292,12 +293,4 @@ async function short<T>(client: pg.Client, work: () => Promise<T>): Promise<T> {
   const result = await work();
   await client.query('commit');
   return result;
-}
-
-async function lookAt(client: pg.ClientBase): Promise<Look> {
-  const { rows } = await client.query<{ lag: number | null; waits: number }>(
-    `select (select max(extract(epoch from replay_lag) * 1000)::float8 from pg_catalog.pg_stat_replication) as lag,
-       (select count(*)::int4 from pg_catalog.pg_locks where not granted) as waits`,
-  );
-  return { lagMs: rows[0].lag, lockWaits: rows[0].waits };
 }
