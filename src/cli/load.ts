@@ -78,7 +78,7 @@ async function dryRun(
   context: CommandContext,
 ): Promise<number> {
   const [{ openDropSource }, { ParserPool }, { daysOf }] = await Promise.all([
-    import('../load/source.ts'),
+    import('../load/open-drop-source.ts'),
     import('../load/parse/parser-pool.ts'),
     import('../load/run-loads.ts'),
   ]);

@@ -3,48 +3,18 @@
  * held.
  */
 
-import type { Logger } from 'pino';
-import type { Engine } from '../compact/open-engine.ts';
 import type { Config } from '../config/config.ts';
 import { fixedParts } from '../config/fixed-parts.ts';
-import type { Lake } from '../lake/lake.ts';
-import type { LoadsDeps } from '../load/run-loads.ts';
 import { TidemarkError } from '../model/error.ts';
 import { displayName, type TableSettings } from '../model/table.ts';
-import type { Source } from '../postgres/source.ts';
-import type { StateStore } from '../state/state-store.ts';
 import { Agenda } from './agenda.ts';
-import type { Board, ShownError } from './board.ts';
-import type { Clock } from './clock.ts';
+import type { DaemonDeps } from './deps.ts';
 import { lanesOf } from './lanes.ts';
 import { Loop } from './loop.ts';
 import { pastSamples, Sampler } from './sampler.ts';
 import { Services } from './services.ts';
-import type { SharedEngine } from './shared-engine.ts';
 import { Waiting } from './waiting.ts';
 import { Works } from './works.ts';
-
-export type DaemonDeps = {
-  config: Config;
-  /** Reads the configuration anew. Throws CONFIG_*, ENV_MISSING. */
-  reload: () => Promise<Config>;
-  source: Source;
-  state: StateStore;
-  lake: Lake;
-  /** Opened at its first use, and once. */
-  engine: SharedEngine;
-  /** One with little memory; who called it disposes of it. */
-  smallEngine: () => Promise<Engine>;
-  loads: Omit<LoadsDeps, 'log'>;
-  readers: number;
-  /** Who holds the leases, for people: host and process. */
-  holder: string;
-  board: Board;
-  clock: Clock;
-  log: Logger;
-  shown: (error: unknown) => ShownError;
-  random: () => number;
-};
 
 const MINUTE = 60_000;
 const DAY = 86_400_000;

@@ -7,7 +7,7 @@ import { archiveTable } from '../manifest/archive-table.ts';
 import type { TableSettings } from '../model/table.ts';
 import { reconcileTables } from '../reconcile/reconcile-tables.ts';
 import { compactLanes } from './compact-lane.ts';
-import type { DaemonDeps } from './daemon.ts';
+import type { DaemonDeps } from './deps.ts';
 import { exportLane } from './export-lane.ts';
 import type { Lane } from './lane.ts';
 import { loadLane } from './load-lane.ts';

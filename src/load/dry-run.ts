@@ -1,8 +1,8 @@
 /** What a load would insert: its first rows and rejects. Invariant: nothing is claimed, and no database is contacted. */
 
 import type { Drop, ReadDrop, Reject } from './drop.ts';
+import type { DropSource } from './drop-source.ts';
 import type { ParserPool } from './parse/parser-pool.ts';
-import type { DropSource } from './source.ts';
 
 /** `rows`: a text a column, as COPY takes it; null is NULL. */
 export type LoadDryRun = {

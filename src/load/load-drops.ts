@@ -10,9 +10,9 @@ import { collectAll } from '../lake/garbage.ts';
 import { TidemarkError } from '../model/error.ts';
 import { BATCH, Batch, FIRST_GROWTH, type Growth } from './batch.ts';
 import type { ReadDrop } from './drop.ts';
+import type { DropInput, DropSource } from './drop-source.ts';
 import { addOutcome, type LoadTotals } from './load-result.ts';
 import type { ParserPool } from './parse/parser-pool.ts';
-import type { DropInput, DropSource } from './source.ts';
 import type { Claimed } from './target/outcome.ts';
 import type { Target } from './target/target.ts';
 

@@ -6,9 +6,9 @@ import path from 'node:path';
 import { systemCode } from '../lake/local-errors.ts';
 import { TidemarkError } from '../model/error.ts';
 import type { Drop } from './drop.ts';
+import type { DropSource } from './drop-source.ts';
 import type { Glob } from './glob.ts';
 import { globsOf, type Place } from './place.ts';
-import type { DropSource } from './source.ts';
 
 type Folder = Extract<Place, { kind: 'file' }>;
 

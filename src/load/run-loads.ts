@@ -7,10 +7,10 @@ import { claimDead, claimListed } from './claims.ts';
 import { daysOfWindow } from './days.ts';
 import { type LoadProgress, type LoadWork, loadDrops } from './load-drops.ts';
 import { type LoadResult, noTotals } from './load-result.ts';
+import { openDropSource } from './open-drop-source.ts';
 import { ParserPool } from './parse/parser-pool.ts';
 import { replayRejects } from './replay-rejects.ts';
 import type { LoadSettings } from './settings.ts';
-import { openDropSource } from './source.ts';
 import { Target } from './target/target.ts';
 
 const DAY_MS = 86_400_000;

@@ -8,9 +8,9 @@ import { listObjects } from '../lake/s3-list.ts';
 import { openSession } from '../lake/s3-session.ts';
 import type { LakeOptions, S3Settings } from '../lake/settings.ts';
 import { TidemarkError } from '../model/error.ts';
+import type { DropSource } from './drop-source.ts';
 import { globsOf, type Place } from './place.ts';
 import { NO_ETAG, smallGets } from './s3-small-get.ts';
-import type { DropSource } from './source.ts';
 
 /** Up to here a drop is fetched in one piece, in memory. */
 const SMALL = 16 * 1024 * 1024;
