@@ -87,7 +87,7 @@ function isTimezone(name: string): boolean {
 
 export const schedule = () =>
   text().refine((expression) => expression === 'off' || isEvery(expression) || cron.validate(expression), {
-    error: 'is no schedule: write a cron expression such as "*/5 * * * *", "@every 30s", or off',
+    error: 'is no schedule: write a cron expression such as "*/5 * * * *", "@every 30s" (a second at least), or off',
   });
 
 function isEvery(expression: string): boolean {

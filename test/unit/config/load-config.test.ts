@@ -142,6 +142,7 @@ test.each([
   [`${SOURCE}tables: [{ table: 2024 }]`, '3:19: tables[0].table must be text, not a number; put it in quotes'],
   [`${SOURCE}tables: []\nschedule: { export: "61 * * * *" }`, '4:21: schedule.export is no schedule'],
   [`${SOURCE}schedule: { export: "@every soon" }`, 'is no schedule'],
+  [`${SOURCE}schedule: { export: "@every 500ms" }`, '(a second at least)'],
   [`${SOURCE}schedule: { timezone: Mars/Olympus }`, 'is no time zone'],
   [`${SOURCE}tables:`, '3:8: tables must be a list, not empty'],
   [`${SOURCE}tables: [{ table: a.b.c }]`, '3:19: a table is written schema.table'],
