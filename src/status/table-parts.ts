@@ -46,9 +46,12 @@ function runLine(run: TableRun, now: number): Html {
     end === null || run.state !== 'committed' ? none : took(end - start)
   }</td><td class="n">${number(run.rows)}</td><td class="n">${number(run.lateRows)}</td><td class="n">${number(run.files)}</td><td class="n">${
     run.bytes === null ? none : formatBytes(Number(run.bytes))
-  }</td><td class="t"><span class="outcome">${outcome}</span>${
-    run.error !== null && html` <code class="code">${run.error.code}</code> ${messageWithPlace(run.error)}`
-  }</td></tr>`;
+  }</td><td><span class="outcome">${outcome}</span></td></tr>${run.error !== null && whyLine(run.error)}`;
+}
+
+/** Below the run: beside it a sentence would be cut off. */
+function whyLine(error: NonNullable<TableRun['error']>): Html {
+  return html`<tr class="why"><td colspan="9"><code class="code">${error.code}</code> ${messageWithPlace(error)}</td></tr>`;
 }
 
 function compactionLine({ run, kind, at, seconds, rows, bytes }: Ended, now: number): Html {
