@@ -3,9 +3,9 @@
 import { TidemarkError, toTidemarkError } from '../model/error.ts';
 import { keyOf, type WrittenColumn } from '../model/run.ts';
 import { displayName } from '../model/table.ts';
-import { keepAlive } from '../state/keep-alive.ts';
-import { type Acquired, type Lease, leaseLost } from '../state/leases.ts';
+import type { Acquired } from '../state/leases.ts';
 import type { StagedStatus } from '../state/staged.ts';
+import { underLease } from '../state/under-lease.ts';
 import type { Compacted } from './compact-table.ts';
 import { missingFile } from './missing-file.ts';
 import { withMoreMemory } from './more-memory.ts';
@@ -74,45 +74,39 @@ async function compactOne(
   const seconds = () => (deps.now() - began) / 1000;
   const [found] = await deps.state.acquire('compact', [{ name, folder }], request.holder, request.leaseMs, signal);
   if (found.state === 'held') return { ...common, ...found, seconds: seconds() };
-  const lost = new AbortController();
-  const onLost = (lease: Lease) => lost.abort(leaseLost(lease));
-  const heartbeat = keepAlive(deps.state, [found.lease], request.leaseMs, onLost, deps.log);
-  const both = AbortSignal.any([signal, lost.signal]);
-  try {
-    progress.started(name, Number(status?.waiting.bytes ?? 0n));
-    const log = deps.log.child({ table: displayName(name) });
-    const done = await work(
-      { ...deps, log },
-      request,
-      settings,
-      found,
-      (bytes) => progress.advanced(name, bytes),
-      both,
-    );
-    await deps.step('noted');
-    const { snapshot, counts, compacted } = done;
-    return {
-      ...common,
-      ...counts,
-      version: snapshot?.version ?? null,
-      throughRun: snapshot ? throughRun(snapshot, deps.state.id) : null,
-      ...(compacted ? { state: 'compacted' } : { state: 'nothing', unmerged: isUnmerged(found, status) }),
-      seconds: seconds(),
-    };
-  } catch (error) {
-    if (signal.aborted && !(signal.reason instanceof TidemarkError)) return null;
-    const known = named(error, settings);
-    const run = await deps.state.fail(found.lease, null, known).catch((later) => {
-      deps.log.warn({ err: later, table: displayName(name) }, 'the failure could not be noted');
-    });
-    deps.log.debug({ err: error, table: displayName(name), run }, 'the compaction failed');
-    return { ...common, state: 'failed', error: known, seconds: seconds() };
-  } finally {
-    await heartbeat[Symbol.asyncDispose]();
-    await deps.state.release([found.lease]).catch((error) => {
-      deps.log.warn({ err: error, table: displayName(name) }, 'the lease stays until it expires');
-    });
-  }
+  const compact = async (both: AbortSignal): Promise<CompactResult | null> => {
+    try {
+      progress.started(name, Number(status?.waiting.bytes ?? 0n));
+      const log = deps.log.child({ table: displayName(name) });
+      const done = await work(
+        { ...deps, log },
+        request,
+        settings,
+        found,
+        (bytes) => progress.advanced(name, bytes),
+        both,
+      );
+      await deps.step('noted');
+      const { snapshot, counts, compacted } = done;
+      return {
+        ...common,
+        ...counts,
+        version: snapshot?.version ?? null,
+        throughRun: snapshot ? throughRun(snapshot, deps.state.id) : null,
+        ...(compacted ? { state: 'compacted' } : { state: 'nothing', unmerged: isUnmerged(found, status) }),
+        seconds: seconds(),
+      };
+    } catch (error) {
+      if (signal.aborted && !(signal.reason instanceof TidemarkError)) return null;
+      const known = named(error, settings);
+      const run = await deps.state.fail(found.lease, null, known).catch((later) => {
+        deps.log.warn({ err: later, table: displayName(name) }, 'the failure could not be noted');
+      });
+      deps.log.debug({ err: error, table: displayName(name), run }, 'the compaction failed');
+      return { ...common, state: 'failed', error: known, seconds: seconds() };
+    }
+  };
+  return underLease(deps, { lease: found.lease, ttlMs: request.leaseMs }, compact, signal);
 }
 
 async function work(

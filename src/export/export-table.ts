@@ -12,7 +12,7 @@ import { goOnInChunks, readInChunks } from './chunks/read-in-chunks.ts';
 import { openWriter } from './open-writer.ts';
 import type { PlannedRun, RawWriter } from './raw-writer.ts';
 import { type Read, readTable } from './read-table.ts';
-import { completeRun, discardRun } from './recover.ts';
+import { completeRun, discardFailed } from './recover.ts';
 import { repeatRange } from './repeat-range.ts';
 import { whyFailed } from './why-failed.ts';
 import type { ExportDeps, TableOutcome, TableWork } from './work.ts';
@@ -95,12 +95,7 @@ async function noteFailure(
     const number = failure && !range ? await deps.state.fail(lease, run, failure) : null;
     if (number !== null) onRun?.(number);
     // A run in chunks stays open: the next attempt goes on with it.
-    if (!planned) return;
-    // Asked, not remembered: a prepare whose answer was lost may have been committed, and another process may have made the
-    // run's files visible by now. A prepared run is rolled forward by the next one.
-    const state = await deps.state.runState(lease, planned.run);
-    if (state === 'prepared' || state === 'committed') return;
-    await discardRun(deps, lease, planned, failure?.message ?? 'stopped', AbortSignal.timeout(5_000));
+    if (planned) await discardFailed(deps, lease, planned, failure?.message ?? 'stopped');
   } catch (later) {
     deps.log.warn(
       { err: later, table: displayName(lease.table), run },

@@ -16,6 +16,9 @@ import type { StateStore } from '../state/state-store.ts';
 /** A run in chunks that a dead process left. */
 export type UnfinishedRun = { run: bigint; prefix: string; token: bigint; chunked: UnfinishedChunks };
 
+/** Of what nobody waits for any more. In milliseconds. */
+const DISCARD_MS = 5_000;
+
 type Deps = { state: StateStore; lake: Lake; log: Logger; step: (name: string) => Promise<void> };
 
 /** Completes the uploads one after another, then commits. Safe to repeat. `token`: of the lease that planned the run. */
@@ -48,6 +51,20 @@ export async function discardRun(
   for await (const { key } of lake.list(prefix, signal)) keys.push(key);
   if (keys.length > 0) await lake.delete(keys, signal);
   await state.abandon(lease, run, reason);
+}
+
+/** Removes what a run of this process left that failed. One that was prepared all the same stays: the next one rolls it forward. */
+export async function discardFailed(
+  deps: Deps,
+  lease: Lease,
+  planned: { run: bigint; prefix: string },
+  reason: string,
+): Promise<void> {
+  // Asked, not remembered: a prepare whose answer was lost may have been committed, and another process may have made the
+  // run's files visible by now.
+  const state = await deps.state.runState(lease, planned.run);
+  if (state === 'prepared' || state === 'committed') return;
+  await discardRun(deps, lease, planned, reason, AbortSignal.timeout(DISCARD_MS));
 }
 
 /** What the lease's table starts from, once everything that a dead process left is repaired. */

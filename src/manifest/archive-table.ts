@@ -9,9 +9,9 @@ import type { Lake } from '../lake/lake.ts';
 import { TidemarkError } from '../model/error.ts';
 import { displayName, type TableName } from '../model/table.ts';
 import type { Archive, ArchivedRun } from '../state/archives.ts';
-import { keepAlive } from '../state/keep-alive.ts';
-import { type Lease, leaseLost } from '../state/leases.ts';
+import type { Lease } from '../state/leases.ts';
 import type { StateStore } from '../state/state-store.ts';
+import { underLease } from '../state/under-lease.ts';
 import { encodeArchive, readArchive } from './archive-file.ts';
 import { joinable, summaryOf } from './summary.ts';
 
@@ -52,7 +52,7 @@ const LIMITS = {
 
 /** Resolves to how many runs left the state store, or would; 0 also where another process is at it, or the table is paused. Repeatable. */
 export async function archiveTable(deps: ArchiveDeps, order: ArchiveOrder, signal: AbortSignal): Promise<number> {
-  const { state, log } = deps;
+  const { state } = deps;
   const { name, folder, holder, leaseMs, retentionMs } = order;
   const { least, keep } = { ...LIMITS, ...order.limits };
   const waiting = await state.archiving.countOldRuns(folder, { olderThanMs: retentionMs, keep }, signal);
@@ -60,16 +60,8 @@ export async function archiveTable(deps: ArchiveDeps, order: ArchiveOrder, signa
   if (order.dryRun) return waiting;
   const [found] = await state.acquire('archive', [{ name, folder }], holder, leaseMs, signal);
   if (found.state === 'held') return 0;
-  const lost = new AbortController();
-  const heartbeat = keepAlive(state, [found.lease], leaseMs, (lease) => lost.abort(leaseLost(lease)), log);
-  try {
-    return await archive(deps, order, found.lease, AbortSignal.any([signal, lost.signal]));
-  } finally {
-    await heartbeat[Symbol.asyncDispose]();
-    await state.release([found.lease]).catch((error) => {
-      log.warn({ err: error, table: displayName(name) }, 'the lease stays until it expires');
-    });
-  }
+  const { lease } = found;
+  return underLease(deps, { lease, ttlMs: leaseMs }, (both) => archive(deps, order, lease, both), signal);
 }
 
 async function archive(deps: ArchiveDeps, order: ArchiveOrder, lease: Lease, signal: AbortSignal): Promise<number> {

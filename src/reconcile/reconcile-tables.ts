@@ -2,13 +2,13 @@
 
 import { stoppedBy } from '../export/export-table.ts';
 import type { PlannedRun } from '../export/raw-writer.ts';
-import { discardRun } from '../export/recover.ts';
+import { discardFailed } from '../export/recover.ts';
 import type { ExportDeps } from '../export/work.ts';
 import { type TidemarkError, toTidemarkError } from '../model/error.ts';
 import { displayName, type TableSettings } from '../model/table.ts';
 import { sourceError } from '../postgres/source-error.ts';
-import { keepAlive } from '../state/keep-alive.ts';
-import { type Acquired, type Lease, leaseLost } from '../state/leases.ts';
+import type { Acquired, Lease } from '../state/leases.ts';
+import { underLease } from '../state/under-lease.ts';
 import { notExported, type Outcome, reconcileTable, skipped } from './reconcile-table.ts';
 import type { ReconcileDeps, Reconciled, ReconcileRequest } from './work.ts';
 
@@ -56,7 +56,9 @@ async function reconcileOne(
     if (reason !== null) return ended(skipped(reason));
     const [found] = await state.acquire('export', [{ name, folder }], request.holder, request.leaseMs, signal);
     if (found.state === 'held') return ended({ ...skipped(''), state: 'held', reason: null }, { held: found });
-    const outcome = await underLease(deps, request, settings, found, signal);
+    const lease: Lease = { ...found.lease, runs: 'reconcile' };
+    const work = (both: AbortSignal) => cleanedUp(deps, request, settings, { ...found, lease }, both);
+    const outcome = await underLease(deps.export, { lease, ttlMs: request.leaseMs }, work, signal);
     if (!request.dryRun && outcome.state !== 'skipped') {
       await state.done.noteReconciled(displayName(name), outcome.deleted, signal);
     }
@@ -79,34 +81,24 @@ async function whyNot(
   return mark === null ? notExported(name) : null;
 }
 
-async function underLease(
+/** What comes of the table; a run that failed is written down and leaves nothing in the lake. */
+async function cleanedUp(
   deps: ReconcileDeps,
   request: ReconcileRequest,
   settings: TableSettings,
   found: Acquired,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const { state, log } = deps.export;
-  const lease: Lease = { ...found.lease, runs: 'reconcile' };
-  const lost = new AbortController();
-  const onLost = () => lost.abort(leaseLost(lease));
-  const heartbeat = keepAlive(state, [lease], request.leaseMs, onLost, log);
-  const both = AbortSignal.any([signal, lost.signal]);
   let planned: PlannedRun | null = null;
   try {
     const onPlanned = (run: PlannedRun) => {
       planned = run;
     };
-    return await reconcileTable(deps, request, settings, { ...found, lease }, onPlanned, both);
+    return await reconcileTable(deps, request, settings, found, onPlanned, signal);
   } catch (error) {
     const known = toTidemarkError(sourceError(error, settings.name));
-    await noteFailure(deps.export, lease, planned, stoppedBy(both) || request.dryRun ? null : known);
+    await noteFailure(deps.export, found.lease, planned, stoppedBy(signal) || request.dryRun ? null : known);
     throw known;
-  } finally {
-    await heartbeat[Symbol.asyncDispose]();
-    await state.release([lease]).catch((error) => {
-      log.warn({ err: error, table: displayName(settings.name) }, 'the lease stays until it expires');
-    });
   }
 }
 
@@ -120,9 +112,7 @@ async function noteFailure(
   const { state, log } = deps;
   try {
     if (error) await state.fail(lease, planned?.run ?? null, error);
-    // Asked, not remembered: a prepare whose answer was lost may have been committed, and is rolled forward then.
-    if (planned === null || (await state.runState(lease, planned.run)) !== 'planned') return;
-    await discardRun(deps, lease, planned, error?.message ?? 'stopped', AbortSignal.timeout(5_000));
+    if (planned) await discardFailed(deps, lease, planned, error?.message ?? 'stopped');
   } catch (later) {
     log.warn({ err: later, table: displayName(lease.table) }, 'what the failed run left is cleaned up by the next run');
   }

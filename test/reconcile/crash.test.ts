@@ -12,7 +12,7 @@ import { stepsNamedIn } from '../crash/stage.ts';
 import { createCompactor } from '../support/compactor.ts';
 import { createExporter } from '../support/exporter.ts';
 import { createDatabase, type TestDatabase } from '../support/postgres.ts';
-import { type ReconcileScene, reconcilerOf } from '../support/reconciler.ts';
+import { type ReconcileScene, reconcilerOf, STEPS } from '../support/reconciler.ts';
 import { type S3Server, startS3Server } from '../support/s3-server.ts';
 import type { ReconcileOrder } from './run-reconcile.ts';
 
@@ -84,17 +84,6 @@ async function isClean({ db, place }: Scene, table: string): Promise<void> {
   expect(open).toEqual([]);
 }
 
-const STEPS = [
-  'staged-read',
-  'keys-read',
-  'compared',
-  'planned',
-  'uploaded',
-  'prepared',
-  'file-completed',
-  'completed',
-  'committed',
-];
 /** From here on the next one rolls it forward. */
 const PREPARED = STEPS.indexOf('prepared');
 

@@ -3,7 +3,7 @@
 import { stat } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { commit } from '../../src/compact/delta/commit.ts';
-import { createReconcileScene, type ReconcileScene } from '../support/reconciler.ts';
+import { createReconcileScene, type ReconcileScene, STEPS } from '../support/reconciler.ts';
 import { never } from '../support/state.ts';
 
 let scene: ReconcileScene;
@@ -151,18 +151,7 @@ describe('rows that come and go meanwhile', () => {
       await scene.exporter.run(table).catch((error) => refused.push([name, error.message]));
     };
     await scene.reconcile(table, { step });
-    const steps = [
-      'staged-read',
-      'keys-read',
-      'compared',
-      'planned',
-      'uploaded',
-      'prepared',
-      'file-completed',
-      'completed',
-      'committed',
-    ];
-    expect(refused).toEqual(steps.map((name) => [name, 'held by reconciler']));
+    expect(refused).toEqual(STEPS.map((name) => [name, 'held by reconciler']));
   });
 
   test('a table that is being exported is held', async () => {

@@ -10,6 +10,19 @@ import { createExporter, type Exporter, tableSettings } from './exporter.ts';
 import { createDatabase, type TestDatabase } from './postgres.ts';
 import { never } from './state.ts';
 
+/** The named places of a reconciliation that finds something, in order. */
+export const STEPS = [
+  'staged-read',
+  'keys-read',
+  'compared',
+  'planned',
+  'uploaded',
+  'prepared',
+  'file-completed',
+  'completed',
+  'committed',
+];
+
 export type ReconcileOptions = Partial<Pick<ReconcileRequest, 'acceptDeletes' | 'dryRun' | 'onProgress'>> & {
   settings?: Partial<TableSettings>;
   step?: (name: string) => Promise<void>;
