@@ -35,6 +35,10 @@ export function lanesOf(deps: DaemonDeps, { config, works, sampler, waiting, wai
   const { source, state, lake, log, clock, readers, holder, loads, engine, smallEngine, board, shown } = deps;
   const leaseMs = () => config().defaults.leaseMs;
   const fromSource = exportDeps({ source, state, lake, log });
+  const doneSince =
+    (kind: 'vacuum' | 'reconcile') =>
+    async (name: string, firedAt: number, signal: AbortSignal): Promise<boolean> =>
+      ((await state.done.lastWork(kind, signal)).get(name) ?? 0) >= firedAt;
   const whole = wholeEngine(engine);
   let reconciling: string | null = null;
   const exported = exportLane({
@@ -115,8 +119,7 @@ export function lanesOf(deps: DaemonDeps, { config, works, sampler, waiting, wai
     retentionMs: () => Math.max(config().defaults.retentionMs, 60 * MINUTE),
     clock: () => clock.now(),
     now: () => performance.now(),
-    doneSince: async (name, firedAt, signal) =>
-      ((await state.done.lastWork('vacuum', signal)).get(name) ?? 0) >= firedAt,
+    doneSince: doneSince('vacuum'),
     done: (name, signal) => state.done.noteWork('vacuum', [name], signal),
   });
   const reconciled = reconcileLane({
@@ -137,8 +140,7 @@ export function lanesOf(deps: DaemonDeps, { config, works, sampler, waiting, wai
     wrote: (table, rows) => waits(table, rows, clock.now()),
     holder,
     clock,
-    doneSince: async (name, firedAt, signal) =>
-      ((await state.done.lastWork('reconcile', signal)).get(name) ?? 0) >= firedAt,
+    doneSince: doneSince('reconcile'),
   });
   return [exported, ...compacted, loaded, vacuumed, reconciled];
 }
